@@ -1,0 +1,28 @@
+# Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
+.PHONY: run test check lint fmt setup bench-embedder clean-data
+
+run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
+	cargo build --release --bin mcp-rag
+	./scripts/run.sh target/release/mcp-rag
+
+test: ## set up what tests need (a real PostgreSQL and Redis included) and run them all
+	./scripts/setup.sh --test
+	cargo nextest run --workspace --no-fail-fast
+
+setup:
+	./scripts/setup.sh
+
+check: lint test ## everything .ci/run checks
+
+lint:
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+fmt:
+	cargo fmt --all
+
+bench-embedder: setup ## our embedder beside ONNX Runtime, one thread
+	./scripts/bench-embedder.sh
+
+clean-data: ## forget everything that was ingested
+	rm -rf .local/data

@@ -1,0 +1,95 @@
+use crate::resilience::Deadline;
+use crate::supervise::{Lifeline, Request, Serve, Service};
+use bytes::Bytes;
+use deadpool_redis::redis::AsyncCommands;
+use deadpool_redis::{Config, Pool, PoolConfig, Runtime, Timeouts};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSettings {
+    pub url: Option<SecretString>,
+    /// A cache that answers later than this is not worth waiting for.
+    pub timeout_ms: u64,
+}
+
+/// Sole owner of the Redis connections; empty when none is configured.
+pub(super) struct Redis(Option<Pool>);
+
+impl Service for Redis {}
+
+#[derive(Debug)]
+pub(super) struct Fetch {
+    pub(super) key: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Save {
+    pub(super) key: String,
+    pub(super) value: Bytes,
+    pub(super) ttl: Duration,
+}
+
+/// Redis did not answer or is not configured; the caller counts a miss.
+#[derive(Debug)]
+pub(super) struct Unavailable;
+
+impl Request for Fetch {
+    type Reply = Result<Option<Bytes>, Unavailable>;
+}
+
+impl Request for Save {
+    type Reply = Result<(), Unavailable>;
+}
+
+/// Connections are made when first needed, so a server starts while Redis is away.
+pub(super) fn factory(
+    settings: &RedisSettings,
+) -> Result<impl Fn(Lifeline) -> std::pin::Pin<Box<dyn Future<Output = Result<Redis, String>>>> + use<>, String>
+{
+    let timeout = Duration::from_millis(settings.timeout_ms);
+    let config = settings.url.as_ref().map(|url| {
+        let mut config = Config::from_url(url.expose_secret());
+        let wait = Some(timeout);
+        config.pool = Some(PoolConfig {
+            max_size: 8,
+            timeouts: Timeouts { wait, create: wait, recycle: wait },
+            ..PoolConfig::default()
+        });
+        config
+    });
+    if let Some(config) = &config {
+        let refused = "redis.url is not a Redis connection string; e.g. redis://host:6379";
+        drop(config.builder().map_err(|_| refused.to_owned())?);
+    }
+    Ok(move |_| {
+        let pool = config.as_ref().map(|config| config.create_pool(Some(Runtime::Tokio1)));
+        let made = match pool.transpose() {
+            Ok(pool) => Ok(Redis(pool)),
+            Err(error) => Err(error.to_string()),
+        };
+        Box::pin(std::future::ready(made)) as std::pin::Pin<Box<dyn Future<Output = _>>>
+    })
+}
+
+impl Serve<Fetch> for Redis {
+    async fn serve(self: Rc<Self>, fetch: Fetch, _: Deadline) -> Result<Option<Bytes>, Unavailable> {
+        let pool = self.0.as_ref().ok_or(Unavailable)?;
+        let mut connection = pool.get().await.map_err(|_| Unavailable)?;
+        let value: Option<Vec<u8>> = connection.get(fetch.key).await.map_err(|_| Unavailable)?;
+        Ok(value.map(Bytes::from))
+    }
+}
+
+impl Serve<Save> for Redis {
+    async fn serve(self: Rc<Self>, save: Save, _: Deadline) -> Result<(), Unavailable> {
+        let pool = self.0.as_ref().ok_or(Unavailable)?;
+        let mut connection = pool.get().await.map_err(|_| Unavailable)?;
+        let millis = u64::try_from(save.ttl.as_millis()).unwrap_or(u64::MAX);
+        connection.pset_ex::<_, _, ()>(save.key, save.value.as_ref(), millis).await.map_err(|_| Unavailable)
+    }
+}

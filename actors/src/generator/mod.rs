@@ -1,0 +1,188 @@
+//! Sole owner of what writes answers: the extractive engine, and a chat model when configured.
+//!
+//! * An engine writes deltas into a bounded channel; whoever reads slowly slows the engine, never
+//!   fills memory.
+//! * Engines mark what they rely on as `[n]`; nobody trusts the marks before the citations are
+//!   verified against the passages (`src/rag/citations.rs`).
+//! * Overload: admission is bounded. Cancel safety: dropping the call ends the generation and the
+//!   connection behind it.
+
+mod chat;
+mod sse;
+
+use crate::resilience::Deadline;
+use crate::supervise::{CallError, ChildSpec, Handle, Lifeline, Request, Serve, Service, StartError, Tree};
+use futures_util::future::LocalBoxFuture;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratorSettings {
+    pub kind: GeneratorKind,
+    pub base_url: Option<String>,
+    pub model: Option<String>,
+    pub api_key: Option<SecretString>,
+    pub timeout_ms: u64,
+    pub max_output_tokens: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GeneratorKind {
+    Extractive,
+    Openai,
+}
+
+impl GeneratorSettings {
+    pub fn validate(&self) -> Result<(), String> {
+        match self.kind {
+            GeneratorKind::Extractive => Ok(()),
+            GeneratorKind::Openai if self.base_url.is_none() || self.model.is_none() => {
+                Err("generator.kind = \"openai\" needs generator.base_url and generator.model".to_owned())
+            }
+            GeneratorKind::Openai => Ok(()),
+        }
+    }
+}
+
+/// A chunk an answer may rely on; `[1]` is the first of them.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    pub title: String,
+    /// Title and headings above the text.
+    pub context: String,
+    pub text: String,
+    /// The search score, best first.
+    pub score: f32,
+}
+
+/// What to answer, and from what.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    pub question: String,
+    pub passages: Arc<[Passage]>,
+    /// Inverse document frequency of the question's terms in the searched collections.
+    pub term_weights: Arc<HashMap<String, f32>>,
+    /// The searched collections' language.
+    pub language: String,
+    pub instructions: Option<String>,
+    pub max_output_tokens: u32,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub prompt_tokens: u32,
+    pub completion_tokens: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenerateError {
+    #[error("no chat model is configured")]
+    NotConfigured,
+    /// The text is for the log: a status or a transport error, never content.
+    #[error("the chat model failed: {0}")]
+    Failed(String),
+    #[error("the service is not available: {0}")]
+    Call(#[from] CallError),
+}
+
+/// Something that writes an answer with `[n]` marks; an empty answer is an abstention.
+pub trait Engine {
+    fn generate(
+        &self,
+        prompt: Prompt,
+        deltas: mpsc::Sender<String>,
+    ) -> LocalBoxFuture<'_, Result<Usage, GenerateError>>;
+}
+
+/// Which engine a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    Extractive,
+    Model,
+}
+
+#[derive(Debug)]
+struct Generate {
+    prompt: Prompt,
+    writer: Writer,
+    deltas: mpsc::Sender<String>,
+}
+
+impl Request for Generate {
+    type Reply = Result<Usage, GenerateError>;
+}
+
+struct Generator {
+    extractive: Rc<dyn Engine>,
+    model: Option<chat::Chat>,
+}
+
+impl Service for Generator {}
+
+impl Serve<Generate> for Generator {
+    async fn serve(self: Rc<Self>, generate: Generate, _: Deadline) -> Result<Usage, GenerateError> {
+        let Generate { prompt, writer, deltas } = generate;
+        match (writer, &self.model) {
+            (Writer::Extractive, _) => self.extractive.generate(prompt, deltas).await,
+            (Writer::Model, Some(model)) => model.generate(prompt, deltas).await,
+            (Writer::Model, None) => Err(GenerateError::NotConfigured),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub struct GeneratorHandle {
+    handle: Handle<Generator>,
+    model: Option<String>,
+    timeout: Duration,
+}
+
+impl GeneratorHandle {
+    /// `extractive` builds the default engine, once for every incarnation.
+    pub async fn start<F>(
+        tree: &Tree,
+        settings: &GeneratorSettings,
+        extractive: F,
+    ) -> Result<Self, StartError>
+    where
+        F: Fn() -> Rc<dyn Engine> + Send + Sync + 'static,
+    {
+        let configured = (settings.kind == GeneratorKind::Openai).then(|| settings.clone());
+        let model = configured.as_ref().and_then(|settings| settings.model.clone());
+        let extractive = Arc::new(extractive);
+        let factory = move |_: Lifeline| {
+            let (configured, extractive) = (configured.clone(), Arc::clone(&extractive));
+            async move {
+                let model = configured.map(|settings| chat::Chat::new(&settings)).transpose()?;
+                Ok(Generator { extractive: extractive(), model })
+            }
+        };
+        let handle = tree.start(ChildSpec::new("generator", 64), factory).await?;
+        Ok(Self { handle, model, timeout: Duration::from_millis(settings.timeout_ms) })
+    }
+
+    /// The configured chat model's name.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Writes into `deltas` until the answer is complete.
+    pub async fn generate(
+        &self,
+        prompt: Prompt,
+        writer: Writer,
+        deltas: mpsc::Sender<String>,
+        deadline: Deadline,
+    ) -> Result<Usage, GenerateError> {
+        let generate = Generate { prompt, writer, deltas };
+        self.handle.call(generate, deadline.capped(self.timeout)).await?
+    }
+}

@@ -1,0 +1,20 @@
+//! The map of actors: who owns what.
+//!
+//! | actor | sole owner of |
+//! |---|---|
+//! | [`postgres`] | the managed PostgreSQL, a child process |
+//! | [`store`] | the database pools; every SQL statement |
+//! | [`cache`] | the Redis connections, behind an in-process cache |
+//! | [`embedder`] | the embedding model and its threads |
+//! | [`generator`] | what writes answers: the extractive engine, the chat model's connections |
+//!
+//! Callers hold handles and never see an address, a pool or a socket. [`supervise`] keeps the actors
+//! alive; [`resilience`] holds the pure parts of that. Nothing here knows HTTP.
+
+pub mod cache;
+pub mod embedder;
+pub mod generator;
+pub mod postgres;
+pub mod resilience;
+pub mod store;
+pub mod supervise;

@@ -1,0 +1,180 @@
+//! Collections: named sets of documents with one language and one way of chunking.
+
+use super::error::StoreError;
+use super::ids::{CollectionId, TenantId};
+use super::{Store, only_row};
+use crate::resilience::Deadline;
+use crate::supervise::{Request, Serve};
+use serde::Serialize;
+use serde_json::Value;
+use std::rc::Rc;
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+
+const COLUMNS: &str = "collection_id, name, description, metadata, language, max_tokens, overlap_tokens, \
+                       epoch, documents, chunks, created_at, updated_at";
+
+#[derive(Debug, Clone)]
+pub struct Collection {
+    pub id: CollectionId,
+    pub name: String,
+    pub description: String,
+    pub metadata: Value,
+    pub language: String,
+    pub max_tokens: u32,
+    pub overlap_tokens: u32,
+    /// Changes whenever what a search can return changes.
+    pub epoch: i64,
+    /// Searchable documents and chunks.
+    pub documents: i64,
+    pub chunks: i64,
+    pub created_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+}
+
+impl Collection {
+    fn read(row: &Row) -> Self {
+        Self {
+            id: CollectionId(row.get(0)),
+            name: row.get(1),
+            description: row.get(2),
+            metadata: row.get(3),
+            language: row.get(4),
+            max_tokens: u32::try_from(row.get::<_, i32>(5)).unwrap_or_default(),
+            overlap_tokens: u32::try_from(row.get::<_, i32>(6)).unwrap_or_default(),
+            epoch: row.get(7),
+            documents: row.get(8),
+            chunks: row.get(9),
+            created_at: row.get(10),
+            updated_at: row.get(11),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct CreateCollection {
+    pub tenant: TenantId,
+    pub name: String,
+    pub description: String,
+    pub metadata: Value,
+    pub language: String,
+    pub max_tokens: u32,
+    pub overlap_tokens: u32,
+}
+
+impl Request for CreateCollection {
+    type Reply = Result<Collection, StoreError>;
+}
+
+impl Serve<CreateCollection> for Store {
+    async fn serve(self: Rc<Self>, new: CreateCollection, _: Deadline) -> Result<Collection, StoreError> {
+        let connection = self.connection(new.tenant).await?;
+        let sql = format!(
+            "INSERT INTO collections (tenant_id, name, description, metadata, language, max_tokens, overlap_tokens) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, name) DO NOTHING RETURNING {COLUMNS}"
+        );
+        let statement = connection.prepare_cached(&sql).await?;
+        let (max, overlap) = (new.max_tokens.cast_signed(), new.overlap_tokens.cast_signed());
+        let row = connection
+            .query_opt(
+                &statement,
+                &[&new.tenant.0, &new.name, &new.description, &new.metadata, &new.language, &max, &overlap],
+            )
+            .await?;
+        row.map(|row| Collection::read(&row))
+            .ok_or_else(|| StoreError::Conflict("a collection with this name exists already".to_owned()))
+    }
+}
+
+/// Every collection of a tenant, by name: the catalogue that requests are resolved against.
+#[derive(Debug)]
+pub struct ListCollections {
+    pub tenant: TenantId,
+}
+
+impl Request for ListCollections {
+    type Reply = Result<Vec<Collection>, StoreError>;
+}
+
+impl Serve<ListCollections> for Store {
+    async fn serve(
+        self: Rc<Self>,
+        list: ListCollections,
+        _: Deadline,
+    ) -> Result<Vec<Collection>, StoreError> {
+        let connection = self.connection(list.tenant).await?;
+        let sql = format!("SELECT {COLUMNS} FROM collections WHERE tenant_id = $1 ORDER BY name LIMIT 10000");
+        let statement = connection.prepare_cached(&sql).await?;
+        let rows = connection.query(&statement, &[&list.tenant.0]).await?;
+        Ok(rows.iter().map(Collection::read).collect())
+    }
+}
+
+/// New values; `None` keeps the old one.
+#[derive(Debug)]
+pub struct UpdateCollection {
+    pub tenant: TenantId,
+    pub id: CollectionId,
+    pub description: Option<String>,
+    pub metadata: Option<Value>,
+}
+
+impl Request for UpdateCollection {
+    type Reply = Result<Collection, StoreError>;
+}
+
+impl Serve<UpdateCollection> for Store {
+    async fn serve(self: Rc<Self>, change: UpdateCollection, _: Deadline) -> Result<Collection, StoreError> {
+        let connection = self.connection(change.tenant).await?;
+        let sql = format!(
+            "UPDATE collections SET description = coalesce($3, description), metadata = coalesce($4, metadata), \
+             updated_at = now() WHERE tenant_id = $1 AND collection_id = $2 RETURNING {COLUMNS}"
+        );
+        let statement = connection.prepare_cached(&sql).await?;
+        let rows = connection
+            .query(&statement, &[&change.tenant.0, &change.id.0, &change.description, &change.metadata])
+            .await?;
+        Ok(Collection::read(only_row(&rows, "collection")?))
+    }
+}
+
+/// What a delete removed.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Receipt {
+    pub documents: i64,
+    pub chunks: i64,
+    pub embeddings: i64,
+}
+
+#[derive(Debug)]
+pub struct DeleteCollection {
+    pub tenant: TenantId,
+    pub id: CollectionId,
+}
+
+impl Request for DeleteCollection {
+    type Reply = Result<Receipt, StoreError>;
+}
+
+impl Serve<DeleteCollection> for Store {
+    async fn serve(self: Rc<Self>, delete: DeleteCollection, _: Deadline) -> Result<Receipt, StoreError> {
+        let mut connection = self.connection(delete.tenant).await?;
+        let transaction = connection.transaction().await?;
+        let key: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&delete.tenant.0, &delete.id.0];
+        // Writers of this collection hold the same lock, so the counts are of what is deleted.
+        let lock = "SELECT 1 FROM collections WHERE tenant_id = $1 AND collection_id = $2 FOR UPDATE";
+        only_row(&transaction.query(lock, &key).await?, "collection")?;
+        let mut removed = [0_i64; 5];
+        let tables = ["embeddings", "lexical_chunks", "lexical_terms", "chunks", "documents"];
+        for (table, count) in tables.iter().zip(&mut removed) {
+            let sql = format!("DELETE FROM {table} WHERE tenant_id = $1 AND collection_id = $2");
+            *count = i64::try_from(transaction.execute(&sql, &key).await?).unwrap_or(i64::MAX);
+        }
+        transaction
+            .execute("DELETE FROM collections WHERE tenant_id = $1 AND collection_id = $2", &key)
+            .await?;
+        transaction.commit().await?;
+        let [embeddings, _, _, chunks, documents] = removed;
+        Ok(Receipt { documents, chunks, embeddings })
+    }
+}

@@ -1,0 +1,277 @@
+//! Documents as accepted, looked up and deleted; `publish.rs` makes them searchable.
+
+use super::collections::Receipt;
+use super::error::StoreError;
+use super::ids::{CollectionId, DocumentId, JobId, TenantId};
+use super::{Store, only_row, publish};
+use crate::resilience::Deadline;
+use crate::supervise::{Request, Serve};
+use bytes::Bytes;
+use serde_json::Value;
+use std::rc::Rc;
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+
+pub(super) const COLUMNS: &str = "document_id, collection_id, external_id, version, status, error, job_id, title, \
+                                  uri, media_type, attributes, acl, chunks, created_at, updated_at";
+
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub id: DocumentId,
+    pub collection: CollectionId,
+    pub external_id: String,
+    pub version: i32,
+    /// queued, running, ready or failed.
+    pub status: String,
+    pub error: Option<String>,
+    pub job: Option<JobId>,
+    pub title: String,
+    pub uri: String,
+    pub media_type: String,
+    pub attributes: Value,
+    pub acl: Vec<String>,
+    pub chunks: i32,
+    pub created_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+}
+
+impl Document {
+    fn read(row: &Row) -> Self {
+        Self {
+            id: DocumentId(row.get(0)),
+            collection: CollectionId(row.get(1)),
+            external_id: row.get(2),
+            version: row.get(3),
+            status: row.get(4),
+            error: row.get(5),
+            job: row.get::<_, Option<i64>>(6).map(JobId),
+            title: row.get(7),
+            uri: row.get(8),
+            media_type: row.get(9),
+            attributes: row.get(10),
+            acl: row.get(11),
+            chunks: row.get(12),
+            created_at: row.get(13),
+            updated_at: row.get(14),
+        }
+    }
+}
+
+/// A document as a client sent it.
+#[derive(Debug)]
+pub struct NewDocument {
+    pub external_id: String,
+    pub title: String,
+    pub uri: String,
+    pub media_type: String,
+    pub attributes: Value,
+    pub acl: Vec<String>,
+    pub raw: Bytes,
+    /// Over the bytes and all metadata: equal means that nothing has to be done.
+    pub content_hash: Vec<u8>,
+}
+
+/// Stores documents and the job that will make them searchable, in one transaction.
+#[derive(Debug)]
+pub struct AcceptDocuments {
+    pub tenant: TenantId,
+    pub collection: CollectionId,
+    pub documents: Vec<NewDocument>,
+}
+
+#[derive(Debug)]
+pub struct Accepted {
+    /// Absent when every document is unchanged.
+    pub job: Option<JobId>,
+    pub changed: usize,
+}
+
+impl Request for AcceptDocuments {
+    type Reply = Result<Accepted, StoreError>;
+}
+
+/// Inserts a document or its next version; returns nothing when it is unchanged. A failed document
+/// is tried again even with the same content.
+const ACCEPT: &str = "
+WITH accepted AS (
+    INSERT INTO documents AS d (tenant_id, collection_id, external_id, status, job_id, title, uri, media_type,
+                                attributes, acl)
+    VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (tenant_id, collection_id, external_id) DO UPDATE
+    SET version = d.version + 1, status = 'queued', error = NULL, job_id = $4, updated_at = now()
+    WHERE d.status = 'failed' OR $10 IS DISTINCT FROM (
+        SELECT v.content_hash FROM document_versions v
+        WHERE v.tenant_id = d.tenant_id AND v.document_id = d.document_id AND v.version = d.version)
+    RETURNING d.document_id, d.version)
+INSERT INTO document_versions (tenant_id, document_id, version, content_hash, title, uri, media_type, attributes,
+                               acl, raw)
+SELECT $1, document_id, version, $10, $5, $6, $7, $8, $9, $11 FROM accepted";
+
+impl Serve<AcceptDocuments> for Store {
+    async fn serve(self: Rc<Self>, accept: AcceptDocuments, _: Deadline) -> Result<Accepted, StoreError> {
+        let (tenant, collection) = (accept.tenant.0, accept.collection.0);
+        let mut connection = self.connection(accept.tenant).await?;
+        let transaction = connection.transaction().await?;
+        let start = "INSERT INTO jobs (tenant_id, collection_id, kind, total) VALUES ($1, $2, 'ingest', 0) RETURNING job_id";
+        let job: i64 =
+            match transaction.query_one(start, &[&tenant, &collection]).await.map_err(StoreError::from) {
+                Err(StoreError::Conflict(_)) => return Err(StoreError::NotFound("collection")),
+                other => other?.get(0),
+            };
+        let statement = transaction.prepare_cached(ACCEPT).await?;
+        let mut changed = 0;
+        for new in &accept.documents {
+            changed += transaction
+                .execute(
+                    &statement,
+                    &[
+                        &tenant,
+                        &collection,
+                        &new.external_id,
+                        &job,
+                        &new.title,
+                        &new.uri,
+                        &new.media_type,
+                        &new.attributes,
+                        &new.acl,
+                        &new.content_hash,
+                        &new.raw.as_ref(),
+                    ],
+                )
+                .await?;
+        }
+        if changed == 0 {
+            transaction.rollback().await?;
+            return Ok(Accepted { job: None, changed: 0 });
+        }
+        // A document that stands twice in one request is still one document.
+        let finish = "UPDATE jobs SET total = (SELECT count(*) FROM documents WHERE tenant_id = $1 AND job_id = $2 \
+                      AND status IN ('queued', 'running')) WHERE tenant_id = $1 AND job_id = $2";
+        transaction.execute(finish, &[&tenant, &job]).await?;
+        transaction.commit().await?;
+        Ok(Accepted { job: Some(JobId(job)), changed: usize::try_from(changed).unwrap_or(usize::MAX) })
+    }
+}
+
+#[derive(Debug)]
+pub struct GetDocument {
+    pub tenant: TenantId,
+    pub collection: CollectionId,
+    pub external_id: String,
+}
+
+impl Request for GetDocument {
+    type Reply = Result<Document, StoreError>;
+}
+
+impl Serve<GetDocument> for Store {
+    async fn serve(self: Rc<Self>, get: GetDocument, _: Deadline) -> Result<Document, StoreError> {
+        let connection = self.connection(get.tenant).await?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM documents WHERE tenant_id = $1 AND collection_id = $2 AND external_id = $3"
+        );
+        let statement = connection.prepare_cached(&sql).await?;
+        let rows =
+            connection.query(&statement, &[&get.tenant.0, &get.collection.0, &get.external_id]).await?;
+        Ok(Document::read(only_row(&rows, "document")?))
+    }
+}
+
+/// One page of a collection's documents in id order, `limit + 1` rows so that more is known.
+#[derive(Debug)]
+pub struct ListDocuments {
+    pub tenant: TenantId,
+    pub collection: CollectionId,
+    pub status: Option<String>,
+    pub after: Option<DocumentId>,
+    pub before: Option<DocumentId>,
+    pub descending: bool,
+    pub limit: i64,
+}
+
+impl Request for ListDocuments {
+    type Reply = Result<Vec<Document>, StoreError>;
+}
+
+impl Serve<ListDocuments> for Store {
+    async fn serve(self: Rc<Self>, list: ListDocuments, _: Deadline) -> Result<Vec<Document>, StoreError> {
+        let connection = self.connection(list.tenant).await?;
+        // `after` and `before` are positions in the order asked for.
+        let (order, follows, precedes) = if list.descending { ("DESC", "<", ">") } else { ("ASC", ">", "<") };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM documents WHERE tenant_id = $1 AND collection_id = $2 \
+             AND ($3::text IS NULL OR status = $3) \
+             AND ($4::bigint IS NULL OR document_id {follows} $4) \
+             AND ($5::bigint IS NULL OR document_id {precedes} $5) ORDER BY document_id {order} LIMIT $6"
+        );
+        let statement = connection.prepare_cached(&sql).await?;
+        let (after, before) = (list.after.map(|id| id.0), list.before.map(|id| id.0));
+        let rows = connection
+            .query(
+                &statement,
+                &[&list.tenant.0, &list.collection.0, &list.status, &after, &before, &(list.limit + 1)],
+            )
+            .await?;
+        Ok(rows.iter().map(Document::read).collect())
+    }
+}
+
+/// The text that spans and citations of the published version point into.
+#[derive(Debug)]
+pub struct GetContent {
+    pub tenant: TenantId,
+    pub collection: CollectionId,
+    pub external_id: String,
+}
+
+impl Request for GetContent {
+    type Reply = Result<String, StoreError>;
+}
+
+impl Serve<GetContent> for Store {
+    async fn serve(self: Rc<Self>, get: GetContent, _: Deadline) -> Result<String, StoreError> {
+        let connection = self.connection(get.tenant).await?;
+        let sql = "SELECT v.text, CASE WHEN v.text IS NULL THEN v.raw END FROM documents d \
+                   JOIN document_versions v ON v.tenant_id = d.tenant_id AND v.document_id = d.document_id \
+                   AND v.version = d.published_version \
+                   WHERE d.tenant_id = $1 AND d.collection_id = $2 AND d.external_id = $3";
+        let statement = connection.prepare_cached(sql).await?;
+        let rows =
+            connection.query(&statement, &[&get.tenant.0, &get.collection.0, &get.external_id]).await?;
+        let row = only_row(&rows, "published document")?;
+        Ok(match (row.get::<_, Option<String>>(0), row.get::<_, Option<Vec<u8>>>(1)) {
+            (Some(text), _) => text,
+            (None, raw) => String::from_utf8_lossy(&raw.unwrap_or_default()).into_owned(),
+        })
+    }
+}
+
+/// Removes a document with all its chunks, embeddings and statistics.
+#[derive(Debug)]
+pub struct DeleteDocument {
+    pub tenant: TenantId,
+    pub collection: CollectionId,
+    pub external_id: String,
+}
+
+impl Request for DeleteDocument {
+    type Reply = Result<Receipt, StoreError>;
+}
+
+impl Serve<DeleteDocument> for Store {
+    async fn serve(self: Rc<Self>, delete: DeleteDocument, _: Deadline) -> Result<Receipt, StoreError> {
+        let (tenant, collection) = (delete.tenant.0, delete.collection.0);
+        let mut connection = self.connection(delete.tenant).await?;
+        let transaction = connection.transaction().await?;
+        publish::lock_collection(&transaction, tenant, collection).await?;
+        let find = "SELECT document_id FROM documents \
+                    WHERE tenant_id = $1 AND collection_id = $2 AND external_id = $3 FOR UPDATE";
+        let rows = transaction.query(find, &[&tenant, &collection, &delete.external_id]).await?;
+        let document: i64 = only_row(&rows, "document")?.get(0);
+        let receipt = publish::retract(&transaction, tenant, collection, document).await?;
+        let sql = "DELETE FROM documents WHERE tenant_id = $1 AND document_id = $2";
+        transaction.execute(sql, &[&tenant, &document]).await?;
+        transaction.commit().await?;
+        Ok(Receipt { documents: 1, ..receipt })
+    }
+}

@@ -1,0 +1,253 @@
+//! Making a document searchable: chunks, embeddings, lexical index and statistics in one transaction.
+//!
+//! Writers of one collection take turns by a lock on its row, held for the few milliseconds of the
+//! writes; everything slow (parsing, embedding) is done before. Readers never wait.
+
+use super::collections::Receipt;
+use super::error::StoreError;
+use super::ids::{CollectionId, DocumentId, TenantId};
+use super::jobs::Claim;
+use super::lexical::{Changes, Entry};
+use super::{Store, only_row};
+use crate::resilience::Deadline;
+use crate::supervise::{Request, Serve};
+use deadpool_postgres::Transaction;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use pgvector::HalfVector;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Chunk inserts on their way at once, so that the network is not waited for per chunk.
+const PIPELINED: usize = 32;
+
+/// A chunk with all that is stored of it.
+#[derive(Debug, Clone)]
+pub struct NewChunk {
+    pub text: String,
+    /// Bytes of the document's parsed text.
+    pub span: (i32, i32),
+    pub headings: Vec<String>,
+    pub tokens: i32,
+    /// Of the text that was embedded.
+    pub content_hash: Vec<u8>,
+    /// Distinct terms with their counts, and the length in terms.
+    pub terms: Vec<(String, u32)>,
+    pub length: u32,
+    pub embedding: Vec<f32>,
+}
+
+/// Replaces a document's searchable content, atomically.
+#[derive(Debug)]
+pub struct PublishDocument {
+    pub claim: Claim,
+    pub collection: CollectionId,
+    pub document: DocumentId,
+    pub version: i32,
+    pub title: String,
+    /// The parsed text where it differs from the raw bytes.
+    pub text: Option<String>,
+    pub chunks: Vec<NewChunk>,
+}
+
+impl Request for PublishDocument {
+    type Reply = Result<(), StoreError>;
+}
+
+/// Writers of one collection take turns; inserting documents into it is not held up.
+pub(super) async fn lock_collection(
+    transaction: &Transaction<'_>,
+    tenant: i64,
+    collection: i64,
+) -> Result<(), StoreError> {
+    let sql = "SELECT 1 FROM collections WHERE tenant_id = $1 AND collection_id = $2 FOR NO KEY UPDATE";
+    let statement = transaction.prepare_cached(sql).await?;
+    only_row(&transaction.query(&statement, &[&tenant, &collection]).await?, "collection").map(drop)
+}
+
+/// Takes a document's chunks out of the index and the statistics; the collection is locked.
+pub(super) async fn retract(
+    transaction: &Transaction<'_>,
+    tenant: i64,
+    collection: i64,
+    document: i64,
+) -> Result<Receipt, StoreError> {
+    let mut changes = Changes::default();
+    let (receipt, length) = withdraw(transaction, tenant, document, &mut changes).await?;
+    changes.apply(transaction, tenant, collection).await?;
+    count(transaction, tenant, collection, [-receipt.documents, -receipt.chunks, -length]).await?;
+    Ok(receipt)
+}
+
+/// Deletes a document's chunks with what hangs on them; `changes` learns of the terms. Returns what
+/// was deleted, with `documents` 1 if it was searchable, and the length in terms.
+async fn withdraw(
+    transaction: &Transaction<'_>,
+    tenant: i64,
+    document: i64,
+    changes: &mut Changes,
+) -> Result<(Receipt, i64), StoreError> {
+    let sql = "SELECT l.keys, l.length FROM chunks c JOIN lexical_chunks l USING (tenant_id, chunk_id) \
+               WHERE c.tenant_id = $1 AND c.document_id = $2";
+    let statement = transaction.prepare_cached(sql).await?;
+    let mut length = 0;
+    for row in transaction.query(&statement, &[&tenant, &document]).await? {
+        changes.add(row.get::<_, Vec<i64>>(0), -1);
+        length += i64::from(row.get::<_, i32>(1));
+    }
+    let sql = "WITH gone AS (DELETE FROM chunks WHERE tenant_id = $1 AND document_id = $2 RETURNING tenant_id, chunk_id) \
+               SELECT count(*), (SELECT count(*) FROM embeddings e JOIN gone g USING (tenant_id, chunk_id)), \
+               (SELECT count(*) FROM documents WHERE tenant_id = $1 AND document_id = $2 AND published_version IS NOT NULL) \
+               FROM gone";
+    let statement = transaction.prepare_cached(sql).await?;
+    let row = transaction.query_one(&statement, &[&tenant, &document]).await?;
+    Ok((Receipt { documents: row.get(2), chunks: row.get(0), embeddings: row.get(1) }, length))
+}
+
+/// Adds to the collection's counters of searchable documents, chunks and terms, and raises its epoch.
+async fn count(
+    transaction: &Transaction<'_>,
+    tenant: i64,
+    collection: i64,
+    [documents, chunks, terms]: [i64; 3],
+) -> Result<(), StoreError> {
+    let sql = "UPDATE collections SET epoch = epoch + 1, documents = documents + $3, chunks = chunks + $4, \
+               terms = terms + $5, updated_at = now() WHERE tenant_id = $1 AND collection_id = $2";
+    let statement = transaction.prepare_cached(sql).await?;
+    transaction.execute(&statement, &[&tenant, &collection, &documents, &chunks, &terms]).await?;
+    Ok(())
+}
+
+impl Serve<PublishDocument> for Store {
+    async fn serve(self: Rc<Self>, publish: PublishDocument, _: Deadline) -> Result<(), StoreError> {
+        let tenant = publish.claim.tenant.0;
+        let (collection, document) = (publish.collection.0, publish.document.0);
+        let space = self.space(publish.claim.tenant).await?;
+        let mut connection = self.connection(publish.claim.tenant).await?;
+        let transaction = connection.transaction().await?;
+        lock_collection(&transaction, tenant, collection).await?;
+        // A newer version, a lost lease or a cancelled job: this result is not wanted any more.
+        let sql = "SELECT 1 FROM documents d JOIN jobs j USING (tenant_id, job_id) WHERE d.tenant_id = $1 \
+                   AND d.document_id = $2 AND d.version = $3 AND d.status = 'running' AND j.job_id = $4 \
+                   AND j.lease_owner = $5 FOR NO KEY UPDATE OF d";
+        let wanted = transaction.prepare_cached(sql).await?;
+        let Claim { job, worker, .. } = &publish.claim;
+        if transaction
+            .query(&wanted, &[&tenant, &document, &publish.version, &job.0, worker])
+            .await?
+            .is_empty()
+        {
+            return Ok(());
+        }
+        let mut changes = Changes::default();
+        let (before, length_before) = withdraw(&transaction, tenant, document, &mut changes).await?;
+        let chunks = i64::try_from(publish.chunks.len()).unwrap_or(i64::MAX);
+        let mut length = 0;
+        let mut rows = Vec::with_capacity(publish.chunks.len());
+        for chunk in publish.chunks {
+            let entry = Entry::new(publish.collection, &chunk.terms, chunk.length);
+            length += i64::from(entry.length);
+            changes.add(entry.keys.iter().copied(), 1);
+            rows.push((chunk, entry));
+        }
+        insert(&transaction, [tenant, collection, document, space], rows).await?;
+        changes.apply(&transaction, tenant, collection).await?;
+        let sql = "WITH v AS (UPDATE document_versions SET text = $4 WHERE tenant_id = $1 AND document_id = $2 \
+                       AND version = $3 RETURNING *) \
+                   UPDATE documents d SET status = 'ready', error = NULL, published_version = $3, chunks = $5::bigint::int, \
+                       title = $6, uri = v.uri, media_type = v.media_type, attributes = v.attributes, acl = v.acl, \
+                       updated_at = now() FROM v WHERE d.tenant_id = $1 AND d.document_id = $2";
+        let finish = transaction.prepare_cached(sql).await?;
+        transaction
+            .execute(&finish, &[&tenant, &document, &publish.version, &publish.text, &chunks, &publish.title])
+            .await?;
+        let sql = "DELETE FROM document_versions WHERE tenant_id = $1 AND document_id = $2 AND version < $3";
+        let forget = transaction.prepare_cached(sql).await?;
+        transaction.execute(&forget, &[&tenant, &document, &publish.version]).await?;
+        let counts = [1 - before.documents, chunks - before.chunks, length - length_before];
+        count(&transaction, tenant, collection, counts).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+const INSERT: &str = "
+WITH c AS (
+    INSERT INTO chunks (tenant_id, collection_id, document_id, ordinal, text, span_start, span_end, headings, tokens,
+                        content_hash)
+    VALUES ($1, $2, $3, $5, $6, $7, $8, $9, $10, $11) RETURNING chunk_id),
+e AS (
+    INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, embedding)
+    SELECT $1, $4, chunk_id, $2, $12::halfvec FROM c)
+INSERT INTO lexical_chunks (tenant_id, chunk_id, collection_id, length, keys, impacts)
+SELECT $1, chunk_id, $2, $13, $14, $15::sparsevec FROM c";
+
+async fn insert(
+    transaction: &Transaction<'_>,
+    [tenant, collection, document, space]: [i64; 4],
+    rows: Vec<(NewChunk, Entry)>,
+) -> Result<(), StoreError> {
+    let statement = &transaction.prepare_cached(INSERT).await?;
+    let row = |(ordinal, (chunk, entry)): (usize, (NewChunk, Entry))| async move {
+        let ordinal = i32::try_from(ordinal).unwrap_or(i32::MAX);
+        let headings = Value::from(chunk.headings);
+        let embedding = HalfVector::from_f32_slice(&chunk.embedding);
+        transaction
+            .execute(
+                statement,
+                &[
+                    &tenant,
+                    &collection,
+                    &document,
+                    &space,
+                    &ordinal,
+                    &chunk.text,
+                    &chunk.span.0,
+                    &chunk.span.1,
+                    &headings,
+                    &chunk.tokens,
+                    &chunk.content_hash,
+                    &embedding,
+                    &entry.length,
+                    &entry.keys,
+                    &entry.impacts,
+                ],
+            )
+            .await
+            .map(drop)
+    };
+    stream::iter(rows.into_iter().enumerate()).map(row).buffered(PIPELINED).try_collect::<()>().await?;
+    Ok(())
+}
+
+/// The embeddings of a document's published chunks by content hash: what did not change is not
+/// embedded again.
+#[derive(Debug)]
+pub struct KnownEmbeddings {
+    pub tenant: TenantId,
+    pub document: DocumentId,
+}
+
+impl Request for KnownEmbeddings {
+    type Reply = Result<HashMap<Vec<u8>, Vec<f32>>, StoreError>;
+}
+
+impl Serve<KnownEmbeddings> for Store {
+    async fn serve(
+        self: Rc<Self>,
+        known: KnownEmbeddings,
+        _: Deadline,
+    ) -> Result<HashMap<Vec<u8>, Vec<f32>>, StoreError> {
+        let space = self.space(known.tenant).await?;
+        let connection = self.connection(known.tenant).await?;
+        let sql = "SELECT c.content_hash, e.embedding FROM chunks c JOIN embeddings e USING (tenant_id, chunk_id) \
+                   WHERE c.tenant_id = $1 AND c.document_id = $2 AND e.space_id = $3";
+        let statement = connection.prepare_cached(sql).await?;
+        let rows = connection.query(&statement, &[&known.tenant.0, &known.document.0, &space]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            let vector: HalfVector = row.get(1);
+            (row.get(0), vector.to_vec().into_iter().map(f32::from).collect())
+        };
+        Ok(rows.iter().map(read).collect())
+    }
+}

@@ -1,0 +1,226 @@
+//! The search statement: both legs, their fusion and the texts in one round trip.
+//!
+//! Fusion is the mean of the legs' min-max scaled scores over the union of their candidates, with
+//! every candidate's true score in both legs (docs/adr/0004-hybrid-fusion.md).
+
+use super::Store;
+use super::error::StoreError;
+use super::filter::{self, Filter};
+use super::ids::{ChunkId, CollectionId, DocumentId, TenantId};
+use super::lexical::TermKey;
+use crate::resilience::Deadline;
+use crate::supervise::{Request, Serve};
+use pgvector::HalfVector;
+use serde_json::Value;
+use std::rc::Rc;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Hybrid,
+    Dense,
+    Lexical,
+}
+
+impl Mode {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hybrid => "hybrid",
+            Self::Dense => "dense",
+            Self::Lexical => "lexical",
+        }
+    }
+}
+
+/// The best chunks of some collections, best first.
+#[derive(Debug)]
+pub struct SearchChunks {
+    pub tenant: TenantId,
+    pub collections: Vec<CollectionId>,
+    pub mode: Mode,
+    /// Needed but for the mode `Lexical`.
+    pub embedding: Option<Vec<f32>>,
+    /// The query's terms in each collection; used but for the mode `Dense`.
+    pub terms: Vec<TermKey>,
+    pub filter: Option<Filter>,
+    /// 1 to 100.
+    pub limit: u16,
+    /// What each leg contributes to the fusion.
+    pub candidates: u16,
+    /// Compare with every embedding instead of asking the HNSW index.
+    pub exact: bool,
+}
+
+pub type Hits = Vec<Hit>;
+
+#[derive(Debug, Clone)]
+pub struct Hit {
+    pub chunk: ChunkId,
+    pub document: DocumentId,
+    pub collection: CollectionId,
+    pub external_id: String,
+    pub title: String,
+    pub uri: String,
+    pub attributes: Value,
+    pub text: String,
+    pub headings: Vec<String>,
+    pub span: (i32, i32),
+    pub tokens: i32,
+    pub score: f32,
+    pub dense: Option<f32>,
+    pub lexical: Option<f32>,
+}
+
+impl Request for SearchChunks {
+    type Reply = Result<Hits, StoreError>;
+}
+
+/// Above so many matching chunks a filter is applied to the lexical leg's candidates instead of
+/// scoring every match.
+const SCORED_MATCHES: usize = 20_000;
+
+impl Serve<SearchChunks> for Store {
+    async fn serve(self: Rc<Self>, search: SearchChunks, _: Deadline) -> Result<Hits, StoreError> {
+        if search.collections.is_empty() {
+            return Ok(Vec::new());
+        }
+        let space = self.space(search.tenant).await?;
+        let mut parameters: Vec<Box<dyn ToSql + Sync>> = Vec::new();
+        let sql = statement(&search, space, self.space.dimensions, &mut parameters);
+        let references: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(AsRef::as_ref).collect();
+        let connection = self.connection(search.tenant).await?;
+        let prepared = connection.prepare_cached(&sql).await?;
+        let rows = connection.query(&prepared, &references).await?;
+        Ok(rows.iter().map(read).collect())
+    }
+}
+
+/// The statement's text depends on shape only, never on values, so that it is prepared once each.
+fn statement(
+    search: &SearchChunks,
+    space: i64,
+    dimensions: i32,
+    parameters: &mut Vec<Box<dyn ToSql + Sync>>,
+) -> String {
+    let mut bind = |value: Box<dyn ToSql + Sync>| {
+        parameters.push(value);
+        format!("${}", parameters.len())
+    };
+    let tenant = bind(Box::new(search.tenant.0));
+    let of: Vec<i64> = search.collections.iter().map(|collection| collection.0).collect();
+    let collections = bind(Box::new(of));
+    let (limit, depth) = (search.limit, search.candidates);
+    let allowed = search.filter.as_ref().map(|filter| {
+        let condition = filter::condition(filter, &mut bind);
+        format!(
+            "allowed AS MATERIALIZED (SELECT c.chunk_id FROM documents d JOIN chunks c USING (tenant_id, document_id) \
+             WHERE d.tenant_id = {tenant} AND d.collection_id = ANY ({collections}) AND {condition}), "
+        )
+    });
+    let filtered = allowed.is_some();
+    let vector = search.embedding.as_ref().map(|vector| bind(Box::new(HalfVector::from_f32_slice(vector))));
+    let dense = vector.as_ref().map(|vector| {
+        // Only the cast matches the index, and only a constant space can choose a partial one.
+        let (column, among) = match (filtered, search.exact) {
+            (true, _) => ("e.embedding".to_owned(), "AND e.chunk_id IN (SELECT chunk_id FROM allowed)"),
+            (false, true) => ("e.embedding".to_owned(), ""),
+            (false, false) => (format!("e.embedding::halfvec({dimensions})"), ""),
+        };
+        let vector = format!("{vector}::halfvec({dimensions})");
+        let wanted = if search.mode == Mode::Dense { limit } else { depth };
+        format!(
+            "dense AS MATERIALIZED (SELECT e.chunk_id, 1 - ({column} <=> {vector}) AS similarity FROM embeddings e \
+             WHERE e.tenant_id = {tenant} AND e.space_id = {space} AND e.collection_id = ANY ({collections}) {among} \
+             ORDER BY {column} <=> {vector} LIMIT {wanted}), "
+        )
+    });
+    let lexical = (search.mode != Mode::Dense).then(|| {
+        let of = bind(Box::new(search.terms.iter().map(|term| term.collection).collect::<Vec<_>>()));
+        let bases = bind(Box::new(search.terms.iter().map(|term| term.base).collect::<Vec<_>>()));
+        let counts = bind(Box::new(search.terms.iter().map(|term| term.count).collect::<Vec<_>>()));
+        let mut also = vec![];
+        if dense.is_some() {
+            also.push("ARRAY(SELECT chunk_id FROM dense)".to_owned());
+        }
+        if filtered {
+            // Every match is scored, so that a filter never hides what it lets through.
+            also.push(format!(
+                "CASE WHEN (SELECT count(*) FROM allowed) <= {SCORED_MATCHES} THEN ARRAY(SELECT chunk_id FROM allowed) \
+                 ELSE '{{}}' END"
+            ));
+        }
+        let also = if also.is_empty() { "'{}'::bigint[]".to_owned() } else { also.join(" || ") };
+        let among = if filtered { "WHERE chunk_id IN (SELECT chunk_id FROM allowed)" } else { "" };
+        let wanted = if search.mode == Mode::Lexical { limit } else { depth };
+        format!(
+            "lexical AS MATERIALIZED (SELECT chunk_id, score FROM lexical_search({of}, {bases}, {counts}, \
+             {wanted}, {also}) {among} ORDER BY score DESC, chunk_id), "
+        )
+    });
+    let best = match (&vector, search.mode) {
+        (Some(vector), Mode::Hybrid) => hybrid(vector, &tenant, space, dimensions, limit, depth),
+        (_, Mode::Dense) => {
+            "best AS (SELECT chunk_id, similarity AS score, similarity, NULL::float8 AS bm25 FROM dense)"
+                .to_owned()
+        }
+        (_, Mode::Lexical | Mode::Hybrid) => format!(
+            "best AS (SELECT chunk_id, score, NULL::float8 AS similarity, score AS bm25 FROM lexical WHERE score > 0 \
+             ORDER BY score DESC, chunk_id LIMIT {limit})"
+        ),
+    };
+    format!(
+        "WITH {}{}{}{best} \
+         SELECT c.chunk_id, c.document_id, c.collection_id, d.external_id, d.title, d.uri, d.attributes, c.text, \
+                c.headings, c.span_start, c.span_end, c.tokens, b.score::real, b.similarity::real, b.bm25::real \
+         FROM best b JOIN chunks c ON c.tenant_id = {tenant} AND c.chunk_id = b.chunk_id \
+         JOIN documents d ON d.tenant_id = c.tenant_id AND d.document_id = c.document_id \
+         ORDER BY b.score DESC, c.chunk_id",
+        allowed.unwrap_or_default(),
+        dense.unwrap_or_default(),
+        lexical.unwrap_or_default(),
+    )
+}
+
+/// Both legs' best candidates with both true scores, scaled and averaged.
+fn hybrid(vector: &str, tenant: &str, space: i64, dimensions: i32, limit: u16, depth: u16) -> String {
+    format!(
+        "both_legs AS MATERIALIZED ( \
+             SELECT l.chunk_id, l.score AS bm25, coalesce(dense.similarity, ( \
+                 SELECT 1 - (e.embedding <=> {vector}::halfvec({dimensions})) FROM embeddings e \
+                 WHERE e.tenant_id = {tenant} AND e.space_id = {space} AND e.chunk_id = l.chunk_id)) AS similarity \
+             FROM (SELECT * FROM (SELECT * FROM lexical ORDER BY score DESC, chunk_id LIMIT {depth}) top \
+                   UNION SELECT lexical.* FROM lexical JOIN dense USING (chunk_id)) l \
+             LEFT JOIN dense USING (chunk_id)), \
+         scaled AS ( \
+             SELECT *, coalesce((bm25 - min(bm25) OVER w) / nullif(max(bm25) OVER w - min(bm25) OVER w, 0), 0) AS scaled_bm25, \
+                 coalesce((similarity - min(similarity) OVER w) \
+                     / nullif(max(similarity) OVER w - min(similarity) OVER w, 0), 0) AS scaled_similarity \
+             FROM both_legs WINDOW w AS ()), \
+         best AS (SELECT chunk_id, (scaled_bm25 + scaled_similarity) / 2 AS score, similarity, bm25 FROM scaled \
+             ORDER BY (scaled_bm25 + scaled_similarity) DESC, chunk_id LIMIT {limit})"
+    )
+}
+
+fn read(row: &Row) -> Hit {
+    let headings: Value = row.get(8);
+    let headings =
+        headings.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned));
+    Hit {
+        chunk: ChunkId(row.get(0)),
+        document: DocumentId(row.get(1)),
+        collection: CollectionId(row.get(2)),
+        external_id: row.get(3),
+        title: row.get(4),
+        uri: row.get(5),
+        attributes: row.get(6),
+        text: row.get(7),
+        headings: headings.collect(),
+        span: (row.get(9), row.get(10)),
+        tokens: row.get(11),
+        score: row.get(12),
+        dense: row.get(13),
+        lexical: row.get(14),
+    }
+}

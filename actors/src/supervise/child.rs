@@ -1,0 +1,105 @@
+use super::handle::Handle;
+use super::incarnation::{End, Factory, Incarnation};
+use super::job::Service;
+use super::spec::ChildSpec;
+use super::status::ActorState;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// How long the jobs of a replaced incarnation may still run beside its successor.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// Asks a child to stop within a grace and tells when it has.
+pub(super) type StopRequest = (Duration, oneshot::Sender<()>);
+
+/// Keeps one service alive until told to stop or until restarting is hopeless.
+pub(super) struct Child<S: Service> {
+    pub(super) spec: ChildSpec,
+    pub(super) factory: Factory<S>,
+    pub(super) handle: Handle<S>,
+    pub(super) stops: mpsc::Receiver<StopRequest>,
+    /// Tells the tree that the restart intensity is exhausted.
+    pub(super) fatal: mpsc::Sender<String>,
+}
+
+impl<S: Service> Child<S> {
+    pub(super) async fn incarnate(&self) -> Result<Incarnation<S>, End> {
+        let inner = &self.handle.inner;
+        inner.meter.enter(ActorState::Starting);
+        let incarnation =
+            Incarnation::start(Arc::clone(&self.factory), Arc::clone(&inner.meter), self.spec.start_within)
+                .await?;
+        inner.address.store(Some(Arc::new(incarnation.address.clone())));
+        inner.meter.enter(ActorState::Running);
+        Ok(incarnation)
+    }
+
+    /// Supervises from the first, already started incarnation on.
+    pub(super) async fn run(mut self, first: Incarnation<S>) {
+        let name = self.spec.name;
+        let mut current = Some(first);
+        let mut recent: VecDeque<Instant> = VecDeque::new();
+        loop {
+            let end = match current.as_mut() {
+                Some(incarnation) => tokio::select! {
+                    end = incarnation.ended() => end,
+                    Some(request) = self.stops.recv() => return self.stop(current, request).await,
+                },
+                None => match self.incarnate().await {
+                    Ok(incarnation) => {
+                        tracing::info!(actor = name, "actor restarted");
+                        current = Some(incarnation);
+                        continue;
+                    }
+                    Err(end) => end,
+                },
+            };
+            self.handle.inner.address.store(None);
+            recent.push_back(Instant::now());
+            while recent.front().is_some_and(|at| at.elapsed() > self.spec.restarts.window) {
+                recent.pop_front();
+            }
+            let attempt = u32::try_from(recent.len() - 1).unwrap_or(u32::MAX);
+            let delay = self.spec.restarts.backoff.delay(attempt, jitter());
+            self.handle.inner.meter.died(end.cause, &end.error, delay);
+            tracing::warn!(actor = name, cause = end.cause.as_str(), error = %end.error, ?delay, "actor ended");
+            if let Some(old) = current.take() {
+                // Its other jobs are innocent: they finish beside the successor.
+                tokio::spawn(old.retire(LINGER));
+            }
+            if recent.len() > self.spec.restarts.intensity {
+                self.handle.inner.meter.enter(ActorState::Failed);
+                let _ = self.fatal.send(format!("{name}: {}", end.error)).await;
+                return self.acknowledge_stops().await;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                Some(request) = self.stops.recv() => return self.stop(None, request).await,
+            }
+        }
+    }
+
+    async fn stop(&self, current: Option<Incarnation<S>>, (grace, stopped): StopRequest) {
+        self.handle.inner.meter.enter(ActorState::Draining);
+        if let Some(incarnation) = current {
+            incarnation.retire(grace).await;
+        }
+        self.handle.inner.address.store(None);
+        self.handle.inner.meter.enter(ActorState::Stopped);
+        let _ = stopped.send(());
+    }
+
+    async fn acknowledge_stops(mut self) {
+        while let Some((_, stopped)) = self.stops.recv().await {
+            let _ = stopped.send(());
+        }
+    }
+}
+
+/// Uniform in 0..1 from the standard library's per-process random keys.
+fn jitter() -> f64 {
+    f64::from(u32::try_from(RandomState::new().hash_one(0_u8) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}

@@ -1,0 +1,149 @@
+use super::job::{Service, Worker, panic_text};
+use super::status::{Cause, Meter};
+use actix::{Addr, AsyncContext, Context};
+use actix_rt::{Arbiter, ArbiterHandle};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+pub(super) type Made<S> = Pin<Box<dyn Future<Output = Result<S, String>>>>;
+pub(super) type Factory<S> = Arc<dyn Fn(Lifeline) -> Made<S> + Send + Sync>;
+
+/// How a service's background work tells the supervisor that this incarnation is over.
+#[derive(Debug, Clone)]
+pub struct Lifeline(mpsc::UnboundedSender<End>);
+
+impl Lifeline {
+    /// Ask for a fresh incarnation; the first reason given counts.
+    pub fn fail(&self, error: impl Into<String>) {
+        self.end(Cause::Error, error.into());
+    }
+
+    pub(super) fn end(&self, cause: Cause, error: String) {
+        // The supervisor may already be replacing this incarnation.
+        let _ = self.0.send(End { cause, error });
+    }
+}
+
+/// Why an incarnation is over.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) cause: Cause,
+    pub(super) error: String,
+}
+
+/// One life of a service: an arbiter, the service on it, and the news of its end.
+pub(super) struct Incarnation<S: Service> {
+    pub(super) address: Addr<Worker<S>>,
+    arbiter: ArbiterHandle,
+    ended: mpsc::UnboundedReceiver<End>,
+    retire: Option<oneshot::Sender<Duration>>,
+    retired: oneshot::Receiver<()>,
+}
+
+impl<S: Service> Incarnation<S> {
+    /// Starts a service on a fresh arbiter; an error or a panic in its factory is returned.
+    pub(super) async fn start(factory: Factory<S>, meter: Arc<Meter>, within: Duration) -> Result<Self, End> {
+        let arbiter = Arbiter::new().handle();
+        let (lifeline, ended) = mpsc::unbounded_channel();
+        let lifeline = Lifeline(lifeline);
+        let (ready, started) = oneshot::channel();
+        let (retire, retiring) = oneshot::channel();
+        let (gone, retired) = oneshot::channel();
+        let birth = Birth { factory, meter, lifeline, ready, retiring, gone };
+        let here = arbiter.clone();
+        arbiter.spawn_fn(move || drop(actix_rt::spawn(birth.live(here))));
+        let failed = |error: &str| End { cause: Cause::Error, error: error.to_owned() };
+        match tokio::time::timeout(within, started).await {
+            Ok(Ok(Ok(address))) => Ok(Self { address, arbiter, ended, retire: Some(retire), retired }),
+            Ok(Ok(Err(end))) => Err(end),
+            Ok(Err(_)) => Err(End { cause: Cause::Kill, error: "its arbiter died".to_owned() }),
+            Err(_) => {
+                arbiter.stop();
+                Err(failed(&format!("not started within {within:?}")))
+            }
+        }
+    }
+
+    /// Resolves when this incarnation is over. Cancel safe.
+    pub(super) async fn ended(&mut self) -> End {
+        let dead = || End { cause: Cause::Kill, error: "its arbiter died".to_owned() };
+        self.ended.recv().await.unwrap_or_else(dead)
+    }
+
+    /// Lets running jobs finish for at most `grace`, stops the service (again at most `grace`)
+    /// and then its thread.
+    pub(super) async fn retire(mut self, grace: Duration) {
+        if let Some(retire) = self.retire.take() {
+            let _ = retire.send(grace);
+        }
+        let _ = tokio::time::timeout(grace * 2 + Duration::from_millis(100), &mut self.retired).await;
+        self.arbiter.stop();
+    }
+}
+
+/// What a new incarnation brings to its arbiter.
+struct Birth<S: Service> {
+    factory: Factory<S>,
+    meter: Arc<Meter>,
+    lifeline: Lifeline,
+    ready: oneshot::Sender<Result<Addr<Worker<S>>, End>>,
+    retiring: oneshot::Receiver<Duration>,
+    gone: oneshot::Sender<()>,
+}
+
+impl<S: Service> Birth<S> {
+    /// The whole life on the arbiter, from the factory to the arbiter's own stop.
+    async fn live(self, arbiter: ArbiterHandle) {
+        // A task of its own, so that a panic in the factory is news instead of silence.
+        let made = actix_rt::spawn((self.factory)(self.lifeline.clone())).await;
+        let refusal = match made {
+            Ok(Ok(service)) => return self.serve(Rc::new(service), &arbiter).await,
+            Ok(Err(error)) => End { cause: Cause::Error, error },
+            Err(join) => End { cause: Cause::Panic, error: join_text(join) },
+        };
+        let _ = self.ready.send(Err(refusal));
+        arbiter.stop();
+    }
+
+    async fn serve(self, service: Rc<S>, arbiter: &ArbiterHandle) {
+        let busy = Rc::new(());
+        let context = Context::new();
+        let address = context.address();
+        let worker = Worker {
+            service: Rc::clone(&service),
+            meter: self.meter,
+            lifeline: self.lifeline.clone(),
+            busy: Rc::clone(&busy),
+        };
+        let life = actix_rt::spawn(context.into_future(worker));
+        if self.ready.send(Ok(address)).is_ok() {
+            let lifeline = self.lifeline;
+            actix_rt::spawn(async move {
+                match life.await {
+                    Ok(()) => lifeline.end(Cause::Stop, "the actor stopped by itself".to_owned()),
+                    Err(join) => lifeline.end(Cause::Panic, join_text(join)),
+                }
+            });
+            // A dropped sender also means: retire, without grace.
+            let grace = self.retiring.await.unwrap_or(Duration::ZERO);
+            let idle = async {
+                while Rc::strong_count(&busy) > 2 {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            };
+            let _ = tokio::time::timeout(grace, idle).await;
+            let _ = tokio::time::timeout(grace, service.stop()).await;
+            let _ = self.gone.send(());
+        }
+        arbiter.stop();
+    }
+}
+
+fn join_text(join: tokio::task::JoinError) -> String {
+    join.try_into_panic()
+        .map_or_else(|_| "its task was cancelled".to_owned(), |payload| panic_text(payload.as_ref()))
+}

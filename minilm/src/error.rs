@@ -1,0 +1,55 @@
+//! Why a model could not be loaded.
+
+use std::path::{Path, PathBuf};
+
+/// A model directory that cannot be used. The message names the file, what is wrong with it and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file is missing or unreadable.
+    #[error(
+        "cannot read {path}: {source}; the model directory must hold config.json, tokenizer.json and model.safetensors of \
+         all-MiniLM-L6-v2 (run scripts/setup.sh, or point the setting at a copy of the model)"
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file does not hold what its name promises.
+    #[error(
+        "{path} is damaged or incomplete: {reason}; fetch the model again (delete the directory, run scripts/setup.sh)"
+    )]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A sound model of a kind this engine does not compute.
+    #[error(
+        "{path} describes a model this engine cannot run: {reason}; use all-MiniLM-L6-v2 or another BERT sentence encoder \
+         of the same architecture"
+    )]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What is not supported.
+        reason: String,
+    },
+}
+
+impl LoadError {
+    pub(crate) fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Unreadable { path, source }
+    }
+
+    pub(crate) fn invalid(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Invalid { path: path.to_owned(), reason: reason.into() }
+    }
+
+    pub(crate) fn unsupported(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Unsupported { path: path.to_owned(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,31 @@
+//! Sentence embeddings with all-MiniLM-L6-v2 (and BERT encoders of the same architecture) on the CPU.
+//!
+//! Pure computation: files are read once by [`Model::load`]; after that nothing blocks, no thread is started and nothing
+//! but the result is allocated. A [`Model`] is immutable and shared; each thread that embeds owns a [`Scratch`].
+//!
+//! - [`tokenizer`](Tokenizer): WordPiece, identical to the reference implementation, linear in the input.
+//! - `encoder`: the network, over `matrix`, `attention` and `normalise`.
+//! - `simd`: the vector instructions, chosen at run time; the only `unsafe` code.
+//!
+//! Memory: about 90 MB for the weights, 4 MB for a scratch. Time is proportional to the tokens after truncation, so
+//! a caller bounds it by the number of texts it passes at once.
+
+mod attention;
+mod buffer;
+mod config;
+mod encoder;
+mod error;
+mod functions;
+mod matrix;
+mod model;
+mod normalise;
+#[cfg(test)]
+mod reference;
+mod simd;
+mod tokenizer;
+mod weights;
+
+pub use encoder::Scratch;
+pub use error::LoadError;
+pub use model::Model;
+pub use tokenizer::{Encoding, Tokenizer};

@@ -1,0 +1,54 @@
+//! A loaded model: tokenizer and encoder that fit each other.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{Encoding, LoadError, Scratch, Tokenizer, config::Config, encoder::Encoder, simd::Isa};
+
+/// A sentence encoder. Cheap to clone, shared between threads.
+#[derive(Clone)]
+pub struct Model {
+    encoder: Arc<Encoder>,
+    tokenizer: Tokenizer,
+}
+
+impl Model {
+    /// Loads the model from a directory with `config.json`, `tokenizer.json`, `model.safetensors` and, optionally,
+    /// `sentence_bert_config.json` and `1_Pooling/config.json`.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged, or describes a model of another architecture.
+    pub fn load(directory: &Path) -> Result<Self, LoadError> {
+        Self::load_for(directory, Isa::detect())
+    }
+
+    pub(crate) fn load_for(directory: &Path, isa: Isa) -> Result<Self, LoadError> {
+        let config = Config::load(directory)?;
+        let tokenizer =
+            Tokenizer::load(&directory.join("tokenizer.json"), config.max_tokens, config.vocab_size)?;
+        let encoder = Encoder::load(&directory.join("model.safetensors"), config, isa)?;
+        Ok(Self { encoder: Arc::new(encoder), tokenizer })
+    }
+
+    /// Floats per embedding.
+    pub fn dimensions(&self) -> usize {
+        self.encoder.dimensions()
+    }
+
+    /// The instruction set the model computes with: `avx512`, `avx2` or `portable`.
+    pub fn instruction_set(&self) -> &'static str {
+        self.encoder.isa().name()
+    }
+
+    /// The tokenizer whose encodings [`Model::embed`] takes.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// One embedding of length 1 for each encoding, in their order. Encodings must come from this model's tokenizer.
+    ///
+    /// Short texts gain from being embedded together; sorting or padding them is not needed.
+    pub fn embed(&self, scratch: &mut Scratch, batch: &[Encoding]) -> Vec<Vec<f32>> {
+        let sequences: Vec<&[u32]> = batch.iter().map(Encoding::ids).collect();
+        self.encoder.embed(scratch, &sequences)
+    }
+}

@@ -1,0 +1,230 @@
+//! The whole application: start the actors in order, bind, serve, drain.
+
+use crate::config::Settings;
+use crate::http::{self, Health, State};
+use crate::rag::Rag;
+use crate::rag::extractive::Extractive;
+use crate::rag::ingest::Worker;
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+use anyhow::{Context, Result};
+use mcp_rag_actors::cache::CacheHandle;
+use mcp_rag_actors::embedder::EmbedderHandle;
+use mcp_rag_actors::generator::{Engine, GeneratorHandle};
+use mcp_rag_actors::postgres::{self, DataDirLock};
+use mcp_rag_actors::store::{self, Config, PoolSettings, Space, StoreHandle};
+use mcp_rag_actors::supervise::{ChildSpec, Tree};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use secrecy::ExposeSecret;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How long an actor may take to let go of what it owns.
+const ACTOR_GRACE: Duration = Duration::from_secs(25);
+/// The name under which the default model's vectors are kept.
+const MODEL: &str = "all-MiniLM-L6-v2";
+
+/// The pipelines over running actors, without a listener: what the command line uses too.
+pub struct Core {
+    pub rag: Arc<Rag>,
+    pub tree: Arc<Tree>,
+    metrics: PrometheusHandle,
+}
+
+impl Core {
+    /// Starts every actor in order; the first that cannot start is the error.
+    pub async fn start(settings: Settings) -> Result<Self> {
+        let tree = Arc::new(Tree::default());
+        let metrics = recorder()?;
+        match Self::start_actors(&tree, settings).await {
+            Ok(rag) => Ok(Self { rag, tree, metrics }),
+            Err(error) => {
+                tree.stop(ACTOR_GRACE).await; // a half-started server leaves nothing behind
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_actors(tree: &Tree, settings: Settings) -> Result<Arc<Rag>> {
+        let (owner, app) = database(tree, &settings).await?;
+        let migrated = store::migrate(&owner, settings.database.migrate).await?;
+        tracing::info!(
+            postgres = migrated.postgres,
+            pgvector = migrated.pgvector,
+            applied = migrated.applied.len(),
+            "database ready"
+        );
+        let embedder = EmbedderHandle::start(tree, &settings.embedder).await?;
+        let dimensions = i32::try_from(embedder.dimensions()).context("the model's vectors are too long")?;
+        let space = Space { model: MODEL.to_owned(), dimensions };
+        let store = StoreHandle::start(tree, pool(&settings, app), space).await?;
+        let cache = CacheHandle::start(tree, &settings.cache, &settings.redis).await?;
+        let sentences = embedder.clone();
+        let extractive = move || Rc::new(Extractive { embedder: sentences.clone() }) as Rc<dyn Engine>;
+        let generator = GeneratorHandle::start(tree, &settings.generator, extractive).await?;
+        let rag = Arc::new(Rag::new(store, cache, embedder, generator, settings));
+        let work = Arc::clone(&rag);
+        let worker = move |lifeline| {
+            let work = Arc::clone(&work);
+            async move { Ok(Worker::start(work, lifeline)) }
+        };
+        tree.start(ChildSpec::new("jobs", 1), worker).await?;
+        Ok(rag)
+    }
+
+    /// Stops every actor, dependents first, the managed PostgreSQL last.
+    pub async fn stop(&self) {
+        self.tree.stop(ACTOR_GRACE).await;
+    }
+}
+
+/// Connections as owner (migrations) and as the server: the managed PostgreSQL's, or the same
+/// external login for both, whose sessions then take the restricted role.
+async fn database(tree: &Tree, settings: &Settings) -> Result<(Config, Config)> {
+    if let Some(url) = &settings.database.url {
+        let mut config = store::parse_url(url.expose_secret()).map_err(anyhow::Error::msg)?;
+        config.connect_timeout(Duration::from_millis(settings.database.connect_timeout_ms));
+        return Ok((config.clone(), config));
+    }
+    let lock = Arc::new(DataDirLock::acquire(&settings.data_dir)?);
+    let connections = postgres::supervise(tree, settings.database.embedded.clone(), lock).await?;
+    Ok((connections.owner, connections.app))
+}
+
+fn pool(settings: &Settings, config: Config) -> PoolSettings {
+    let database = &settings.database;
+    PoolSettings {
+        config,
+        size: database.pool_size,
+        wait: Duration::from_millis(database.pool_wait_ms),
+        connect: Duration::from_millis(database.connect_timeout_ms),
+        statement: Duration::from_millis(database.statement_timeout_ms),
+        session: vec![
+            ("hnsw.ef_search", settings.search.ef_search.to_string()),
+            ("hnsw.iterative_scan", "relaxed_order".to_owned()),
+        ],
+    }
+}
+
+/// One recorder per process, however many servers its tests start.
+fn recorder() -> Result<PrometheusHandle> {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    if let Some(handle) = RECORDER.get() {
+        return Ok(handle.clone());
+    }
+    let seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)?
+        .install_recorder()?;
+    Ok(RECORDER.get_or_init(|| handle).clone())
+}
+
+/// A bound server; [`Application::run`] serves until it is told to stop.
+pub struct Application {
+    core: Core,
+    health: Health,
+    servers: [Server; 2],
+    pub port: u16,
+    pub admin_port: u16,
+    shutdown: Duration,
+}
+
+impl Application {
+    pub async fn build(settings: Settings) -> Result<Self> {
+        let core = Core::start(settings.clone()).await?;
+        match Self::bind(&core, &settings) {
+            Ok((health, servers, [port, admin_port])) => {
+                let shutdown = Duration::from_millis(settings.server.shutdown_timeout_ms);
+                Ok(Self { core, health, servers, port, admin_port, shutdown })
+            }
+            Err(error) => {
+                core.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    fn bind(core: &Core, settings: &Settings) -> Result<(Health, [Server; 2], [u16; 2])> {
+        let health = Health::default();
+        let state = Data::new(State {
+            rag: Arc::clone(&core.rag),
+            tree: Arc::clone(&core.tree),
+            health: health.clone(),
+            metrics: core.metrics.clone(),
+        });
+        let listen = |host: &str, port: u16, name: &str| {
+            std::net::TcpListener::bind((host, port)).with_context(|| {
+                format!("{name} {host}:{port} cannot be bound: is another server running? Set {name} to a free port")
+            })
+        };
+        let public = listen(&settings.server.host, settings.server.port, "server.port")?;
+        let admin = listen(&settings.admin.host, settings.admin.port, "admin.port")?;
+        let ports = [public.local_addr().as_ref().map_or(0, SocketAddr::port), admin.local_addr()?.port()];
+        let limits = settings.server.clone();
+        let (settings, for_admin) = (settings.clone(), state.clone());
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(http::payload_limits(&settings))
+                .wrap(from_fn(http::envelope))
+                .configure(http::public(&state))
+        })
+        .max_connections(limits.max_connections)
+        .client_request_timeout(Duration::from_millis(limits.read_timeout_ms))
+        .client_disconnect_timeout(Duration::from_secs(5))
+        // Both measured: without them streamed events wait ~40 ms, and a client that hangs up does
+        // not cancel its request.
+        .tcp_nodelay(true)
+        .h1_allow_half_closed(false)
+        .shutdown_timeout(limits.shutdown_timeout_ms / 1000)
+        .disable_signals();
+        let server = if limits.workers == 0 { server } else { server.workers(limits.workers) };
+        let server = server.listen(public)?.run();
+        let admin = HttpServer::new(move || {
+            App::new().wrap(from_fn(http::envelope)).configure(http::admin(&for_admin))
+        })
+        .workers(1)
+        .disable_signals()
+        .listen(admin)?
+        .run();
+        Ok((health, [server, admin], ports))
+    }
+
+    /// Serves until `stop` resolves or an actor cannot be kept alive; true in the first case.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<bool> {
+        let Self { core, health, servers: [server, admin], shutdown, .. } = self;
+        let handles: [ServerHandle; 2] = [server.handle(), admin.handle()];
+        let serving = [actix_web::rt::spawn(server), actix_web::rt::spawn(admin)];
+        let orderly = tokio::select! {
+            () = stop => true,
+            reason = core.tree.failed() => {
+                tracing::error!(%reason, "an actor cannot be kept alive; giving up");
+                false
+            }
+        };
+        tracing::info!("stopping: finishing what is in flight");
+        health.drain();
+        for (handle, task) in handles.into_iter().zip(serving) {
+            let _ = tokio::time::timeout(shutdown + Duration::from_secs(1), handle.stop(true)).await;
+            task.abort();
+        }
+        core.stop().await;
+        tracing::info!("stopped");
+        Ok(orderly)
+    }
+}
+
+/// Brings the schema up to date and stops again.
+pub async fn migrate(settings: Settings) -> Result<store::Migrated> {
+    let tree = Tree::default();
+    let migrated = async {
+        let (owner, _) = database(&tree, &settings).await?;
+        Ok(store::migrate(&owner, true).await?)
+    };
+    let migrated = migrated.await;
+    tree.stop(ACTOR_GRACE).await;
+    migrated
+}

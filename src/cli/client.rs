@@ -1,0 +1,128 @@
+//! The commands' way to a server: the one at `--server`, or one inside this process.
+
+use super::Global;
+use crate::app::Application;
+use crate::config::Settings;
+use anyhow::{Context, Result, anyhow, bail};
+use reqwest::{Method, RequestBuilder, Response};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: Option<SecretString>,
+    embedded: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<Result<bool>>)>,
+}
+
+impl Client {
+    pub(super) async fn open(global: &Global, mut settings: Settings) -> Result<Self> {
+        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
+        let token = settings.auth.token.clone();
+        if let Some(server) = &global.server {
+            let base = server.trim_end_matches('/').to_owned();
+            return Ok(Self { http, base, token, embedded: None });
+        }
+        "127.0.0.1".clone_into(&mut settings.server.host);
+        "127.0.0.1".clone_into(&mut settings.admin.host);
+        (settings.server.port, settings.admin.port) = (0, 0);
+        let application = Application::build(settings).await.context(
+            "no embedded server could be started; to use a running one, add --server http://127.0.0.1:8080",
+        )?;
+        let base = format!("http://127.0.0.1:{}", application.port);
+        let (stop, stopped) = oneshot::channel();
+        let run = actix_web::rt::spawn(application.run(async {
+            let _ = stopped.await; // a dropped sender stops it too
+        }));
+        Ok(Self { http, base, token, embedded: Some((stop, run)) })
+    }
+
+    /// Lets an embedded server stop cleanly.
+    pub(super) async fn close(self) {
+        if let Some((stop, run)) = self.embedded {
+            let _ = stop.send(());
+            let _ = run.await;
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose_secret()),
+            None => request,
+        }
+    }
+
+    pub(super) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response> {
+        let request = self.request(method, path);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        self.checked(request).await
+    }
+
+    pub(super) async fn json(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        Ok(self.send(method, path, body).await?.json().await?)
+    }
+
+    pub(super) async fn bytes(&self, method: Method, path: &str, kind: &str, body: Vec<u8>) -> Result<Value> {
+        let request = self.request(method, path).header("content-type", kind).body(body);
+        Ok(self.checked(request).await?.json().await?)
+    }
+
+    async fn checked(&self, request: RequestBuilder) -> Result<Response> {
+        let response = request.send().await.with_context(|| format!("no answer from {}", self.base))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body: Value = response.json().await.unwrap_or_default();
+        Err(match body["error"]["message"].as_str() {
+            Some(message) => anyhow!("{message} ({})", status.as_u16()),
+            None => anyhow!("the server answered {status}"),
+        })
+    }
+
+    /// Makes sure that a collection exists.
+    pub(super) async fn ensure_collection(&self, name: &str) -> Result<()> {
+        let path = format!("/v1/collections/{}", segment(name));
+        let response = self.request(Method::GET, &path).send().await;
+        let response = response.with_context(|| format!("no answer from {}", self.base))?;
+        match response.status().as_u16() {
+            200 => Ok(()),
+            404 => self
+                .send(Method::POST, "/v1/collections", Some(&serde_json::json!({ "name": name })))
+                .await
+                .map(drop),
+            status => bail!("collection {name}: the server answered {status}"),
+        }
+    }
+
+    /// Waits until a job is over, telling its progress; returns the job.
+    pub(super) async fn follow(&self, job: &str, mut progress: impl FnMut(u64, u64)) -> Result<Value> {
+        loop {
+            let state = self.json(Method::GET, &format!("/v1/jobs/{}", segment(job)), None).await?;
+            let count = |name: &str| state["progress"][name].as_u64().unwrap_or(0);
+            progress(count("done"), count("total"));
+            if matches!(state["status"].as_str(), Some("succeeded" | "failed" | "cancelled")) {
+                return Ok(state);
+            }
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+    }
+}
+
+/// A path segment, with every byte that means something in a URL escaped.
+pub(super) fn segment(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,154 @@
+//! The command line: a server, and clients of it. A client command without `--server` starts the
+//! same server inside the process for as long as it needs it, so that there is one way to do a thing.
+
+mod ask;
+mod beir;
+mod check;
+mod client;
+mod eval;
+mod ingest;
+mod metrics;
+mod migrate;
+mod search;
+mod serve;
+mod walk;
+
+use crate::config::{Environment, LogFormat, Settings, Sources};
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// sysexits.h: the configuration is wrong.
+const EX_CONFIG: u8 = 78;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "mcp-rag",
+    version,
+    about = "Retrieval for AI agents: ingest, search, answer with verified citations"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Folder with default.toml and one file per environment, over the built-in ones.
+    #[arg(long, global = true, env = "MCP_RAG_CONFIG_DIR")]
+    config_dir: Option<PathBuf>,
+    /// development, staging or production.
+    #[arg(long, global = true, env = "MCP_RAG_ENV", default_value = "development")]
+    env: Environment,
+    /// Print JSON for machines.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Act on this running server instead of the embedded database.
+    #[arg(long, global = true, env = "MCP_RAG_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// Override one setting, e.g. --set server.port=9000.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = pair)]
+    overrides: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::Serve),
+    /// Ingest files and folders into a collection.
+    Ingest(ingest::Ingest),
+    /// Search and print the best chunks.
+    Search(search::Search),
+    /// Ask a question and print the answer with its citations.
+    Ask(ask::Ask),
+    /// Measure retrieval quality on a set in BEIR layout.
+    Eval(eval::Eval),
+    /// Bring the database schema up to date.
+    Migrate,
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print the effective settings, secrets redacted, with the source of each.
+    Check,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+impl Global {
+    fn sources(&self) -> Sources {
+        let config_dir =
+            self.config_dir.clone().or_else(|| Some(PathBuf::from("config")).filter(|dir| dir.is_dir()));
+        Sources { environment: self.env, config_dir, flags: self.overrides.clone() }
+    }
+}
+
+/// Runs one command and turns its outcome into an exit status.
+pub fn run(cli: Cli) -> ExitCode {
+    // The one place that chooses a TLS implementation, for every client in the process.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let settings = match Settings::load(&cli.global.sources()) {
+        Ok(settings) => settings,
+        Err(error) => return complain(&anyhow::Error::new(error), EX_CONFIG),
+    };
+    let serving = matches!(cli.command, Command::Serve(_));
+    log(&settings, serving);
+    let outcome = actix_web::rt::System::new().block_on(dispatch(cli, settings));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => complain(&error, 1),
+    }
+}
+
+async fn dispatch(cli: Cli, settings: Settings) -> Result<ExitCode> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Serve(serve) => serve.run(settings).await,
+        Command::Ingest(ingest) => ingest.run(&global, settings).await,
+        Command::Search(search) => search.run(&global, settings).await,
+        Command::Ask(ask) => ask.run(&global, settings).await,
+        Command::Eval(eval) => eval.run(&global, settings).await,
+        Command::Migrate => migrate::run(&global, settings).await,
+        Command::Config(ConfigCommand::Check) => check::run(&global),
+        Command::Openapi => {
+            out(&crate::http::openapi_document());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command line's own errors are for the person who typed it")]
+fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("mcp-rag: {error:#}");
+    ExitCode::from(code)
+}
+
+/// A line of a command's result; a reader that went away is no error (`mcp-rag … | head`).
+fn out(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Clients are quiet unless something is wrong; the server tells what it does.
+fn log(settings: &Settings, serving: bool) {
+    let level = if serving { settings.log.level.as_str() } else { "warn" };
+    let filter = EnvFilter::try_from_env("MCP_RAG_LOG")
+        .unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn")));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log.format {
+        LogFormat::Json => log.json().init(),
+        LogFormat::Text => log.with_target(false).init(),
+    }
+}

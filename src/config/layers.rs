@@ -1,0 +1,145 @@
+use super::ConfigError;
+use config::{Config, ConfigBuilder, File, FileFormat, FileSourceString, builder::DefaultState};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+const DEFAULTS: &str = include_str!("../../config/default.toml");
+const SHIPPED: [(Environment, &str); 3] = [
+    (Environment::Development, include_str!("../../config/development.toml")),
+    (Environment::Staging, include_str!("../../config/staging.toml")),
+    (Environment::Production, include_str!("../../config/production.toml")),
+];
+/// Secret files above this size are a mistake, not a secret.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Environment {
+    #[default]
+    Development,
+    Staging,
+    Production,
+}
+
+impl Environment {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
+impl FromStr for Environment {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        SHIPPED
+            .iter()
+            .map(|(environment, _)| *environment)
+            .find(|environment| environment.as_str() == name)
+            .ok_or_else(|| format!("unknown environment `{name}`: development, staging or production"))
+    }
+}
+
+/// Where the settings come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    pub environment: Environment,
+    /// Files here override the compiled-in ones.
+    pub config_dir: Option<PathBuf>,
+    /// `key=value` pairs from the command line, the last layer.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Sources {
+    pub(super) fn merge(&self) -> Result<Config, ConfigError> {
+        let mut builder = self.files();
+        // The secrets folder is itself a setting, so the layers below it are read first.
+        let so_far = self.with_outer_layers(builder.clone())?;
+        let secrets = so_far.get_string("secrets_dir").map_err(invalid)?;
+        for (key, value, path) in secret_files(Path::new(&secrets))? {
+            builder = builder.add_source(named(&[(key, value)], &format!("secret file {}", path.display())));
+        }
+        self.with_outer_layers(builder)
+    }
+
+    fn files(&self) -> ConfigBuilder<DefaultState> {
+        let shipped = SHIPPED.iter().find(|(environment, _)| *environment == self.environment);
+        let mut builder = Config::builder().add_source(text(DEFAULTS));
+        if let Some((_, content)) = shipped {
+            builder = builder.add_source(text(content));
+        }
+        if let Some(dir) = &self.config_dir {
+            for name in ["default", self.environment.as_str()] {
+                let file = dir.join(name).with_extension("toml");
+                builder = builder.add_source(File::from(file).format(FileFormat::Toml).required(false));
+            }
+        }
+        builder
+    }
+
+    fn with_outer_layers(&self, builder: ConfigBuilder<DefaultState>) -> Result<Config, ConfigError> {
+        let environment = config::Environment::with_prefix("MCP_RAG")
+            .prefix_separator("__")
+            .separator("__")
+            .ignore_empty(true);
+        let builder = builder.add_source(environment).add_source(named(&self.flags, "command line"));
+        builder.build().map_err(invalid)
+    }
+}
+
+fn invalid(error: config::ConfigError) -> ConfigError {
+    ConfigError(error.to_string())
+}
+
+fn text(content: &str) -> File<FileSourceString, FileFormat> {
+    File::from_str(content, FileFormat::Toml)
+}
+
+/// A layer of single values that remembers what to call itself in `config check`.
+#[derive(Debug, Clone)]
+struct Named {
+    values: config::Map<String, config::Value>,
+}
+
+impl config::Source for Named {
+    fn clone_into_box(&self) -> Box<dyn config::Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<config::Map<String, config::Value>, config::ConfigError> {
+        Ok(self.values.clone())
+    }
+}
+
+fn named(values: &[(String, String)], origin: &str) -> Named {
+    let origin = origin.to_owned();
+    let value = |value: &String| config::Value::new(Some(&origin), value.as_str());
+    Named { values: values.iter().map(|(key, text)| (key.clone(), value(text))).collect() }
+}
+
+/// Each file named like a setting (`database__url`) as `(key, value, path)`.
+fn secret_files(dir: &Path) -> Result<Vec<(String, String, PathBuf)>, ConfigError> {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Ok(Vec::new()); // no secrets mounted
+    };
+    let mut secrets = Vec::new();
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Kubernetes keeps its own bookkeeping in dot files beside the secrets.
+        if name.starts_with('.') || !path.is_file() {
+            continue;
+        }
+        let unreadable = |error: String| ConfigError(format!("secret file {}: {error}", path.display()));
+        let size = path.metadata().map_err(|error| unreadable(error.to_string()))?.len();
+        if size > MAX_SECRET_BYTES {
+            return Err(unreadable(format!("{size} bytes is too large for a secret")));
+        }
+        let value = std::fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
+        secrets.push((name.to_lowercase().replace("__", "."), value.trim_end().to_owned(), path));
+    }
+    secrets.sort();
+    Ok(secrets)
+}

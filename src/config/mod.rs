@@ -1,0 +1,96 @@
+//! Typed settings, read in layers and validated before any port is bound.
+//!
+//! Unknown keys are errors; secrets never appear in `Debug` output, logs or `config check`.
+
+mod layers;
+mod report;
+mod server;
+
+pub use layers::{Environment, Sources};
+pub use report::{Line, report};
+pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ServerSettings};
+
+use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
+use mcp_rag_actors::embedder::EmbedderSettings;
+use mcp_rag_actors::generator::GeneratorSettings;
+use mcp_rag_actors::store::StoreSettings;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// Everything that can be configured; `config/default.toml` documents each key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    #[serde(skip)]
+    pub environment: Environment,
+    pub data_dir: PathBuf,
+    pub secrets_dir: PathBuf,
+    pub server: ServerSettings,
+    pub admin: AdminSettings,
+    pub log: LogSettings,
+    pub auth: AuthSettings,
+    pub database: StoreSettings,
+    pub redis: RedisSettings,
+    pub cache: CacheSettings,
+    pub embedder: EmbedderSettings,
+    pub generator: GeneratorSettings,
+    pub ingest: IngestSettings,
+    pub search: SearchSettings,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IngestSettings {
+    pub concurrency: usize,
+    pub max_document_bytes: usize,
+    pub lease_ms: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchSettings {
+    pub deadline_ms: u64,
+    pub candidates: u16,
+    pub ef_search: u16,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("invalid configuration: {0}")]
+pub struct ConfigError(pub String);
+
+impl Settings {
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let merged = sources.merge()?;
+        let mut settings: Self = merged
+            .try_deserialize()
+            .map_err(|error| ConfigError(format!("{error}; every key is listed in config/default.toml")))?;
+        settings.environment = sources.environment;
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let require = |holds: bool, message: &str| {
+            if holds { Ok(()) } else { Err(ConfigError(message.to_owned())) }
+        };
+        require(
+            self.server.port == 0 || self.server.port != self.admin.port,
+            "server.port and admin.port must differ",
+        )?;
+        require((1..=1000).contains(&self.search.candidates), "search.candidates must be within 1..=1000")?;
+        require((1..=1000).contains(&self.search.ef_search), "search.ef_search must be within 1..=1000")?;
+        require((1..=256).contains(&self.ingest.concurrency), "ingest.concurrency must be within 1..=256")?;
+        require(self.ingest.lease_ms >= 1000, "ingest.lease_ms must be at least 1000")?;
+        require((1..=256).contains(&self.database.pool_size), "database.pool_size must be within 1..=256")?;
+        require(
+            self.ingest.max_document_bytes <= self.server.max_body_bytes,
+            "ingest.max_document_bytes must not exceed server.max_body_bytes",
+        )?;
+        self.generator.validate().map_err(ConfigError)?;
+        require(
+            self.environment == Environment::Development || self.auth.token.is_some(),
+            "auth.token is required outside development: mount a secret file `auth__token` in secrets_dir \
+             or set MCP_RAG__AUTH__TOKEN",
+        )
+    }
+}

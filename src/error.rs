@@ -1,0 +1,132 @@
+//! The one closed set of errors a caller can see, mapped once each to HTTP, OpenAI and MCP.
+
+use mcp_rag_actors::store::StoreError;
+use mcp_rag_actors::supervise::CallError;
+use std::borrow::Cow;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    InvalidRequest,
+    UnknownField,
+    Unauthorized,
+    NotFound,
+    MethodNotAllowed,
+    Conflict,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    /// `degrade: forbid` and a stage was away.
+    Degraded,
+    Overloaded,
+    Unavailable,
+    DeadlineExceeded,
+    Internal,
+}
+
+impl Code {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::UnknownField => "unknown_field",
+            Self::Unauthorized => "unauthorized",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Conflict => "conflict",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Degraded => "degraded",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "unavailable",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Internal => "internal_error",
+        }
+    }
+}
+
+/// An error that is safe to show: its message names the remedy and no secret, question or text.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    pub code: Code,
+    pub message: Cow<'static, str>,
+    pub param: Option<Cow<'static, str>>,
+    /// For the log alone.
+    pub cause: Option<String>,
+}
+
+impl Error {
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), param: None, cause: None }
+    }
+
+    pub fn invalid(param: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::InvalidRequest, message).about(param)
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("{what} not found"))
+    }
+
+    #[must_use]
+    pub fn about(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    fn because(mut self, cause: impl ToString) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    pub fn is_temporary(&self) -> bool {
+        match self.code {
+            Code::Overloaded | Code::Unavailable | Code::DeadlineExceeded => true,
+            Code::InvalidRequest
+            | Code::UnknownField
+            | Code::Unauthorized
+            | Code::NotFound
+            | Code::MethodNotAllowed
+            | Code::Conflict
+            | Code::PayloadTooLarge
+            | Code::UnsupportedMediaType
+            | Code::Degraded
+            | Code::Internal => false,
+        }
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        let (code, message) = match error {
+            CallError::Overloaded => (Code::Overloaded, "too much is under way: try again shortly"),
+            CallError::Timeout => (Code::DeadlineExceeded, "the request took longer than its time limit"),
+            CallError::Draining => (Code::Unavailable, "this server is shutting down: try again"),
+            CallError::Down { .. } | CallError::NotStarted | CallError::Lost => {
+                (Code::Unavailable, "a part of the server is restarting: try again shortly")
+            }
+        };
+        Self::new(code, message).because(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::Call(call) => call.into(),
+            StoreError::Conflict(ref text) => Self::new(Code::Conflict, text.clone()),
+            StoreError::Unavailable(_) => {
+                Self::new(Code::Unavailable, "the database is unavailable: try again shortly").because(error)
+            }
+            StoreError::Saturated => {
+                Self::new(Code::Overloaded, "too much is under way: try again shortly").because(error)
+            }
+            StoreError::Timeout => {
+                Self::new(Code::DeadlineExceeded, "the request took longer than its time limit")
+                    .because(error)
+            }
+            StoreError::Internal(_) => {
+                Self::new(Code::Internal, "an internal error; it is logged").because(error)
+            }
+        }
+    }
+}

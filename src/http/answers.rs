@@ -1,0 +1,120 @@
+use super::body::Json;
+use super::search::{Degrade, ModeName, SearchRequest};
+use super::{ApiError, Principal, State, resource, sse};
+use crate::error::Error;
+use crate::rag::Caller;
+use crate::rag::answer::{Answer, AnswerQuery, Event};
+use actix_web::HttpResponse;
+use actix_web::web::{self, Bytes, Data, ServiceConfig};
+use serde::Deserialize;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use utoipa::ToSchema;
+
+/// Passages an answer is built from unless the caller says otherwise.
+const PASSAGES: u16 = 8;
+const MAX_INSTRUCTIONS: usize = 4096;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(resource("/answers").route(web::post().to(answer)));
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnswerRequest {
+    question: String,
+    collections: Option<Vec<String>>,
+    /// Passages to answer from: 1 to 100, 8 by default.
+    top_k: Option<u16>,
+    #[serde(default)]
+    mode: ModeName,
+    #[schema(value_type = Object)]
+    filters: Option<Value>,
+    min_score: Option<f32>,
+    max_tokens: Option<u32>,
+    #[serde(default)]
+    rerank: bool,
+    #[serde(default)]
+    degrade: Degrade,
+    embedding: Option<Vec<f32>>,
+    /// Answer as server-sent events: `search`, `delta`, `citation`, then `done` or `error`.
+    #[serde(default)]
+    stream: bool,
+    /// Further instructions for the chat model.
+    instructions: Option<String>,
+    max_output_tokens: Option<u32>,
+}
+
+impl AnswerRequest {
+    fn into_query(self, state: &State) -> Result<AnswerQuery, Error> {
+        if self.instructions.as_ref().is_some_and(|text| text.len() > MAX_INSTRUCTIONS) {
+            let message = format!("`instructions` holds at most {MAX_INSTRUCTIONS} bytes");
+            return Err(Error::invalid("instructions", message));
+        }
+        if self.max_output_tokens == Some(0) {
+            return Err(Error::invalid("max_output_tokens", "`max_output_tokens` is at least 1"));
+        }
+        let search = SearchRequest {
+            query: Some(self.question.clone()),
+            collections: self.collections,
+            top_k: self.top_k,
+            mode: self.mode,
+            filters: self.filters,
+            min_score: self.min_score,
+            max_tokens: self.max_tokens,
+            rerank: self.rerank,
+            degrade: self.degrade,
+            embedding: self.embedding,
+        };
+        Ok(AnswerQuery {
+            question: self.question,
+            search: search.into_query(state, "question", PASSAGES)?,
+            instructions: self.instructions,
+            max_output_tokens: self.max_output_tokens.unwrap_or(u32::MAX),
+        })
+    }
+}
+
+#[utoipa::path(post, path = "/v1/answers", tag = "answers", request_body = AnswerRequest,
+    responses((status = 200, body = Answer, description = "the answer, or with `stream: true` its events"), (status = 400), (status = 503)))]
+pub(super) async fn answer(
+    state: Data<State>,
+    principal: Principal,
+    Json(request): Json<AnswerRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let stream = request.stream;
+    let query = request.into_query(&state)?;
+    let caller = principal.caller(Duration::from_millis(state.rag.settings.server.request_timeout_ms));
+    if !stream {
+        return Ok(HttpResponse::Ok().json(state.rag.answer(query, caller, None).await?));
+    }
+    let (sender, receiver) = mpsc::channel(32);
+    actix_web::rt::spawn(stream_answer(state, query, caller, sender));
+    Ok(sse::respond(receiver))
+}
+
+/// Ends when the answer is complete or nobody listens any more.
+async fn stream_answer(state: Data<State>, query: AnswerQuery, caller: Caller, out: mpsc::Sender<Bytes>) {
+    let (events, mut happened) = mpsc::channel(32);
+    let forwarding = async {
+        while let Some(event) = happened.recv().await {
+            let bytes = match event {
+                Event::Search(response) => sse::event("search", &response),
+                Event::Delta(text) => sse::event("delta", &serde_json::json!({ "text": text })),
+                Event::Citation(citation) => sse::event("citation", &citation),
+            };
+            if out.send(bytes).await.is_err() {
+                break;
+            }
+        }
+        drop(happened); // with nobody left to read, the answer ends too
+    };
+    // The answer drops its end of the channel when it is complete, which ends the forwarding.
+    let (answered, ()) = tokio::join!(state.rag.answer(query, caller, Some(events)), forwarding);
+    let last = match answered {
+        Ok(answer) => sse::event("done", &answer),
+        Err(error) => sse::event("error", &super::error::body(&error)),
+    };
+    let _ = out.send(last).await; // the client may have left
+}

@@ -1,0 +1,76 @@
+use super::{ApiError, State};
+use crate::error::{Code, Error};
+use crate::rag::Caller;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
+use mcp_rag_actors::resilience::Deadline;
+use mcp_rag_actors::store::TenantId;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use std::future::{Ready, ready};
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// The tenant of the development profile and of the single admin token.
+const DEFAULT_TENANT: TenantId = TenantId(1);
+
+/// Who a request's credential says it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Principal {
+    pub tenant: TenantId,
+}
+
+impl Principal {
+    pub fn caller(self, within: Duration) -> Caller {
+        Caller { tenant: self.tenant, deadline: Deadline::within(within) }
+    }
+}
+
+impl FromRequest for Principal {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let principal = request.extensions().get::<Self>().copied();
+        // A route outside the authenticated scope must not act for anyone.
+        ready(principal.ok_or_else(|| unauthorized().into()))
+    }
+}
+
+fn unauthorized() -> Error {
+    let message = "a valid credential is needed: Authorization: Bearer <token>, or X-API-Key: <token>";
+    Error::new(Code::Unauthorized, message)
+}
+
+/// Lets a request through as the tenant its credential belongs to.
+pub(super) async fn authenticate(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let state = request.app_data::<Data<State>>();
+    let expected = state.and_then(|state| state.rag.settings.auth.token.as_ref());
+    if let Some(expected) = expected {
+        // Hashes have one length, so that the comparison's time tells nothing.
+        let expected = Sha256::digest(expected.expose_secret());
+        let same =
+            presented(request.request()).is_some_and(|given| Sha256::digest(given).ct_eq(&expected).into());
+        if !same {
+            let refused = ApiError(unauthorized()).error_response();
+            return Ok(request.into_response(refused));
+        }
+    }
+    request.extensions_mut().insert(Principal { tenant: DEFAULT_TENANT });
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+fn presented(request: &HttpRequest) -> Option<&[u8]> {
+    let bearer = request.headers().get(AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value.as_bytes().split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
+    });
+    bearer.or_else(|| request.headers().get("x-api-key").map(|value| value.as_bytes()))
+}

@@ -1,0 +1,107 @@
+use super::{ApiError, State};
+use crate::error::{Code, Error};
+use actix_web::dev::Payload;
+use actix_web::web::{Bytes, BytesMut, Data};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A JSON body: bounded, UTF-8, without unknown fields, and with errors that name the field.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let limit =
+            request.app_data::<Data<State>>().map_or(0, |state| state.rag.settings.server.max_json_bytes);
+        let bytes = read(request, payload.take(), limit);
+        Box::pin(async move { Ok(Self(parse(&bytes.await?)?)) })
+    }
+}
+
+/// Reads a body of at most `limit` bytes; a longer one is refused as soon as that is known.
+pub(super) fn read(
+    request: &HttpRequest,
+    mut payload: Payload,
+    limit: usize,
+) -> impl Future<Output = Result<Bytes, Error>> + use<> {
+    let announced =
+        request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    async move {
+        let too_large =
+            || Error::new(Code::PayloadTooLarge, format!("the body is larger than {limit} bytes"));
+        if announced.is_some_and(|length| length > limit as u64) {
+            return Err(too_large());
+        }
+        let mut body = BytesMut::new();
+        while let Some(piece) = payload.next().await {
+            let piece = piece
+                .map_err(|_| Error::new(Code::InvalidRequest, "the body could not be read to its end"))?;
+            if body.len() + piece.len() > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body.freeze())
+    }
+}
+
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Error::new(
+            Code::InvalidRequest,
+            format!("the body is not valid UTF-8 (byte {})", error.valid_up_to()),
+        )
+    })?;
+    let deserializer = &mut serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        let message = inner.to_string();
+        if let Some(field) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+            return Error::new(Code::UnknownField, message.clone()).about(field.to_owned());
+        }
+        let kind = if inner.is_data() { "" } else { "malformed JSON: " };
+        let error = Error::new(Code::InvalidRequest, format!("{kind}{message}"));
+        if path == "." { error } else { error.about(path) }
+    })?;
+    deserializer
+        .end()
+        .map_err(|error| Error::new(Code::InvalidRequest, format!("malformed JSON: {error}")))?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read by the deserializer only")]
+    struct Sample {
+        top_k: u16,
+    }
+
+    #[test]
+    fn each_mistake_in_a_body_is_named() {
+        for (body, code, param) in [
+            (&b"{\"top_k\":1,\"topk\":2}"[..], Code::UnknownField, Some("topk")),
+            (b"{\"top_k\":\"x\"}", Code::InvalidRequest, Some("top_k")),
+            (b"{\"top_k\":NaN}", Code::InvalidRequest, Some("top_k")),
+            (b"{\"top_k\":1", Code::InvalidRequest, None),
+            (b"{\"top_k\":1} x", Code::InvalidRequest, None),
+            (b"{\"top_k\":\xff}", Code::InvalidRequest, None),
+        ] {
+            let error = parse::<Sample>(body).expect_err("refused");
+            assert_eq!(error.code, code, "{error:?}");
+            if param.is_some() {
+                assert_eq!(error.param.as_deref(), param, "{error:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+use super::body::Json;
+use super::page::{Page, PageQuery, cursor};
+use super::{ApiError, Principal, State, resource};
+use crate::error::Error;
+use actix_web::web::{self, Data, Path, Query, ServiceConfig};
+use actix_web::{HttpResponse, http::StatusCode};
+use mcp_rag_actors::store::{Collection, CollectionId, CreateCollection, DeleteCollection, UpdateCollection};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::time::Duration;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+const LIMIT: Duration = Duration::from_secs(10);
+/// Deleting a large collection takes a while; it is one transaction.
+const DELETE_LIMIT: Duration = Duration::from_secs(30);
+const MAX_NAME: usize = 128;
+const MAX_DESCRIPTION: usize = 4096;
+const MAX_METADATA: usize = 16 * 1024;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/collections").route(web::get().to(list)).route(web::post().to(create)))
+        .service(
+            resource("/collections/{name}")
+                .route(web::get().to(get))
+                .route(web::patch().to(update))
+                .route(web::delete().to(delete)),
+        );
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewCollection {
+    /// 1 to 128 letters, digits, `-`, `_` and `.`
+    name: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    metadata: Option<Value>,
+    #[serde(default)]
+    chunking: Chunking,
+    /// A code or English name (`en`, `german`); an unknown one is searched without stemming.
+    #[serde(default)]
+    language: Option<String>,
+}
+
+/// Sizes in the embedder's tokens.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Chunking {
+    max_tokens: u32,
+    overlap_tokens: u32,
+}
+
+impl Default for Chunking {
+    fn default() -> Self {
+        Self { max_tokens: 256, overlap_tokens: 32 }
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CollectionChange {
+    description: Option<String>,
+    #[schema(value_type = Object)]
+    metadata: Option<Value>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CollectionView {
+    id: String,
+    name: String,
+    description: String,
+    #[schema(value_type = Object)]
+    metadata: Value,
+    language: String,
+    chunking: Chunking,
+    /// Searchable documents and chunks.
+    documents: i64,
+    chunks: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+}
+
+impl From<Collection> for CollectionView {
+    fn from(collection: Collection) -> Self {
+        Self {
+            id: collection.id.to_string(),
+            name: collection.name,
+            description: collection.description,
+            metadata: collection.metadata,
+            language: collection.language,
+            chunking: Chunking {
+                max_tokens: collection.max_tokens,
+                overlap_tokens: collection.overlap_tokens,
+            },
+            documents: collection.documents,
+            chunks: collection.chunks,
+            created_at: collection.created_at,
+            updated_at: collection.updated_at,
+        }
+    }
+}
+
+fn check_description(description: &str) -> Result<(), Error> {
+    if description.len() > MAX_DESCRIPTION || description.contains('\0') {
+        return Err(Error::invalid(
+            "description",
+            format!("`description` is text of at most {MAX_DESCRIPTION} bytes"),
+        ));
+    }
+    Ok(())
+}
+
+fn check_metadata(metadata: &Value) -> Result<(), Error> {
+    let text = metadata.to_string();
+    if !metadata.is_object() || text.len() > MAX_METADATA || text.contains("\\u0000") {
+        return Err(Error::invalid(
+            "metadata",
+            format!("`metadata` is an object of at most {MAX_METADATA} bytes"),
+        ));
+    }
+    Ok(())
+}
+
+impl NewCollection {
+    fn check(&self) -> Result<(), Error> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if self.name.is_empty() || self.name.len() > MAX_NAME || !self.name.bytes().all(plain) {
+            let message = format!("`name` is 1 to {MAX_NAME} letters, digits, `-`, `_` and `.`");
+            return Err(Error::invalid("name", message));
+        }
+        check_description(&self.description)?;
+        let Chunking { max_tokens, overlap_tokens } = self.chunking;
+        if !(32..=8192).contains(&max_tokens) {
+            return Err(Error::invalid("chunking.max_tokens", "`max_tokens` is between 32 and 8192"));
+        }
+        if overlap_tokens > max_tokens / 2 {
+            return Err(Error::invalid(
+                "chunking.overlap_tokens",
+                "`overlap_tokens` is at most half of `max_tokens`",
+            ));
+        }
+        let language = |text: &str| {
+            !text.is_empty()
+                && text.len() <= 32
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        if self.language.as_deref().is_some_and(|text| !language(text)) {
+            return Err(Error::invalid(
+                "language",
+                "`language` is a code or an English name, such as `en` or `german`",
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[utoipa::path(post, path = "/v1/collections", tag = "collections", request_body = NewCollection,
+    responses((status = 201, body = CollectionView), (status = 409, description = "the name is taken")))]
+pub(super) async fn create(
+    state: Data<State>,
+    principal: Principal,
+    Json(new): Json<NewCollection>,
+) -> Result<HttpResponse, ApiError> {
+    new.check()?;
+    let metadata = new.metadata.unwrap_or_else(|| json!({}));
+    check_metadata(&metadata)?;
+    let caller = principal.caller(LIMIT);
+    let create = CreateCollection {
+        tenant: caller.tenant,
+        name: new.name,
+        description: new.description,
+        metadata,
+        language: new.language.unwrap_or_else(|| "en".to_owned()),
+        max_tokens: new.chunking.max_tokens,
+        overlap_tokens: new.chunking.overlap_tokens,
+    };
+    let created = state.rag.store.call(create, caller.deadline).await?;
+    state.rag.catalog.forget(caller.tenant).await;
+    Ok(HttpResponse::build(StatusCode::CREATED).json(CollectionView::from(created)))
+}
+
+#[utoipa::path(get, path = "/v1/collections", tag = "collections", params(PageQuery),
+    responses((status = 200, body = Page<CollectionView>)))]
+pub(super) async fn list(
+    state: Data<State>,
+    principal: Principal,
+    query: Query<PageQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let limit = query.limit()?;
+    let after: Option<CollectionId> = cursor("after", query.after.as_ref())?;
+    let before: Option<CollectionId> = cursor("before", query.before.as_ref())?;
+    let all = state.rag.catalog.all(principal.caller(LIMIT)).await?;
+    let mut all: Vec<Collection> = all.to_vec();
+    all.sort_by_key(|collection| collection.id);
+    if query.order == Some(super::page::Order::Desc) {
+        all.reverse();
+    }
+    let place = |id: CollectionId| all.iter().position(|collection| collection.id == id);
+    let start = after.and_then(place).map_or(0, |at| at + 1);
+    let end = before.and_then(place).unwrap_or(all.len()).max(start);
+    let views = all[start..end].iter().take(limit + 1).cloned().map(CollectionView::from).collect();
+    Ok(HttpResponse::Ok().json(Page::of(views, limit, |view: &CollectionView| view.id.clone())))
+}
+
+#[utoipa::path(get, path = "/v1/collections/{name}", tag = "collections", params(("name" = String, Path)),
+    responses((status = 200, body = CollectionView), (status = 404)))]
+pub(super) async fn get(
+    state: Data<State>,
+    principal: Principal,
+    name: Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let collection = state.rag.catalog.get(principal.caller(LIMIT), &name).await?;
+    Ok(HttpResponse::Ok().json(CollectionView::from(collection)))
+}
+
+#[utoipa::path(patch, path = "/v1/collections/{name}", tag = "collections", params(("name" = String, Path)),
+    request_body = CollectionChange, responses((status = 200, body = CollectionView), (status = 404)))]
+pub(super) async fn update(
+    state: Data<State>,
+    principal: Principal,
+    name: Path<String>,
+    Json(change): Json<CollectionChange>,
+) -> Result<HttpResponse, ApiError> {
+    if let Some(description) = &change.description {
+        check_description(description)?;
+    }
+    if let Some(metadata) = &change.metadata {
+        check_metadata(metadata)?;
+    }
+    let caller = principal.caller(LIMIT);
+    let id = state.rag.catalog.get(caller, &name).await?.id;
+    let CollectionChange { description, metadata } = change;
+    let update = UpdateCollection { tenant: caller.tenant, id, description, metadata };
+    let updated = state.rag.store.call(update, caller.deadline).await?;
+    state.rag.catalog.forget(caller.tenant).await;
+    Ok(HttpResponse::Ok().json(CollectionView::from(updated)))
+}
+
+#[utoipa::path(delete, path = "/v1/collections/{name}", tag = "collections", params(("name" = String, Path)),
+    responses((status = 200, description = "what was deleted: `{deleted: {documents, chunks, embeddings}}`"), (status = 404)))]
+pub(super) async fn delete(
+    state: Data<State>,
+    principal: Principal,
+    name: Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = principal.caller(DELETE_LIMIT);
+    let id = state.rag.catalog.get(caller, &name).await?.id;
+    let receipt =
+        state.rag.store.call(DeleteCollection { tenant: caller.tenant, id }, caller.deadline).await?;
+    state.rag.catalog.forget(caller.tenant).await;
+    Ok(HttpResponse::Ok().json(json!({"deleted": receipt})))
+}

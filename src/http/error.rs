@@ -1,0 +1,89 @@
+use crate::error::{Code, Error};
+use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde_json::{Value, json};
+use std::fmt;
+
+/// An [`Error`] as the API shows it.
+#[derive(Debug)]
+pub struct ApiError(pub Error);
+
+impl<E: Into<Error>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+fn status(code: Code) -> StatusCode {
+    match code {
+        Code::InvalidRequest | Code::UnknownField => StatusCode::BAD_REQUEST,
+        Code::Unauthorized => StatusCode::UNAUTHORIZED,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::Conflict => StatusCode::CONFLICT,
+        Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::Degraded | Code::Overloaded | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The family OpenAI's clients know.
+fn family(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "authentication_error",
+        404 => "not_found_error",
+        400..=499 => "invalid_request_error",
+        _ => "server_error",
+    }
+}
+
+/// The body of every error.
+pub(super) fn body(error: &Error) -> Value {
+    json!({"error": {
+        "message": error.message,
+        "type": family(status(error.code)),
+        "param": error.param,
+        "code": error.code.as_str(),
+    }})
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        status(self.0.code)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let error = &self.0;
+        match (&error.cause, error.code) {
+            (Some(cause), Code::Internal) => tracing::error!(%cause, "internal error"),
+            (Some(cause), code) => tracing::warn!(%cause, code = code.as_str(), "request failed"),
+            (None, _) => {}
+        }
+        let mut response = HttpResponse::build(self.status_code());
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, "1"));
+        }
+        if error.code == Code::Unauthorized {
+            response.insert_header(("www-authenticate", "Bearer"));
+        }
+        response.json(body(error))
+    }
+}
+
+pub(super) async fn no_such_route() -> Result<HttpResponse, ApiError> {
+    Err(ApiError(Error::new(Code::NotFound, "no such route: GET /docs lists them all")))
+}
+
+pub(super) async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let message = format!("{} is not possible here: GET /docs lists what is", request.method());
+    Err(ApiError(Error::new(Code::MethodNotAllowed, message)))
+}

@@ -1,0 +1,84 @@
+//! Probes. Liveness never looks at dependencies; readiness says whether this replica can answer.
+
+use super::{State, resource};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpResponse, http::StatusCode};
+use mcp_rag_actors::resilience::Deadline;
+use mcp_rag_actors::supervise::ActorState;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const PROBE: Duration = Duration::from_secs(1);
+
+/// Whether this process wants new requests.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    draining: Arc<AtomicBool>,
+}
+
+impl Health {
+    /// From now on readiness says no; what is in flight goes on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/health/live").route(web::get().to(live)))
+        .service(resource("/health/ready").route(web::get().to(ready)))
+        .service(resource("/health/startup").route(web::get().to(ready)))
+        .service(resource("/health").route(web::get().to(ready)));
+}
+
+/// The process serves requests at all: that this runs is the proof.
+#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200)))]
+pub(super) async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "ok", "checks": {}}))
+}
+
+#[utoipa::path(get, path = "/health/ready", tag = "health", responses((status = 200), (status = 503)))]
+pub(super) async fn ready(state: Data<State>) -> HttpResponse {
+    let mut checks = Map::new();
+    let mut check = |name: &str, status: &str, detail: Option<&str>| {
+        checks.insert(name.to_owned(), json!({"status": status, "detail": detail}));
+    };
+    let database = state.rag.store.probe(Deadline::within(PROBE)).await;
+    match &database {
+        Ok(()) => check("database", "ok", None),
+        Err(_) => check("database", "unavailable", Some("no statement could be run")),
+    }
+    let embedder = state.rag.embedder.actor().state == ActorState::Running;
+    if embedder {
+        check("embedder", "ok", None);
+    } else {
+        check("embedder", "degraded", Some("restarting; searches use the lexical leg"));
+    }
+    let redis = state.rag.cache.shared_is_up().await;
+    match redis {
+        Some(true) => check("redis", "ok", None),
+        Some(false) => check("redis", "degraded", Some("no answer; caching in this process only")),
+        None => {}
+    }
+    let draining = state.health.is_draining();
+    if draining {
+        check("server", "unavailable", Some("draining"));
+    }
+    let (status, text) = match (draining || database.is_err(), embedder && redis != Some(false)) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        (false, false) => (StatusCode::OK, "degraded"),
+        (false, true) => (StatusCode::OK, "ok"),
+    };
+    let body: Value = json!({"status": text, "checks": checks});
+    let mut response = HttpResponse::build(status);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.insert_header(("retry-after", "1"));
+    }
+    response.json(body)
+}

@@ -1,0 +1,83 @@
+//! The REST surface: handlers parse, call a pipeline and return. One file per resource.
+
+mod answers;
+mod auth;
+mod body;
+mod collections;
+mod documents;
+mod envelope;
+mod error;
+mod health;
+mod jobs;
+mod openapi;
+mod page;
+mod search;
+mod sse;
+mod system;
+mod upload;
+
+pub use auth::Principal;
+pub use error::ApiError;
+pub use health::Health;
+pub use openapi::document as openapi_document;
+
+use crate::config::Settings;
+use crate::rag::Rag;
+use actix_web::web::{self, Data, ServiceConfig};
+use mcp_rag_actors::supervise::Tree;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::Arc;
+
+/// What handlers share.
+pub struct State {
+    pub rag: Arc<Rag>,
+    pub tree: Arc<Tree>,
+    pub health: Health,
+    pub metrics: PrometheusHandle,
+}
+
+/// The public listener.
+pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let state = state.clone();
+    move |config| {
+        let api = web::scope("/v1")
+            .wrap(actix_web::middleware::from_fn(auth::authenticate))
+            .configure(collections::routes)
+            .configure(documents::routes)
+            .configure(jobs::routes)
+            .configure(search::routes)
+            .configure(answers::routes)
+            .configure(system::routes)
+            .default_service(web::route().to(error::no_such_route));
+        config
+            .app_data(state)
+            .configure(health::routes)
+            .configure(openapi::routes)
+            .service(api)
+            .default_service(web::route().to(error::no_such_route));
+    }
+}
+
+/// The admin listener: probes and metrics, never exposed to the outside.
+pub fn admin(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let state = state.clone();
+    move |config| {
+        config
+            .app_data(state)
+            .configure(health::routes)
+            .route("/metrics", web::get().to(system::metrics))
+            .default_service(web::route().to(error::no_such_route));
+    }
+}
+
+pub use envelope::envelope;
+
+/// A resource that answers other methods in the documented format.
+fn resource(path: &str) -> actix_web::Resource {
+    web::resource(path).default_service(web::route().to(error::wrong_method))
+}
+
+/// Bodies no handler reads whole are bounded here.
+pub fn payload_limits(settings: &Settings) -> web::PayloadConfig {
+    web::PayloadConfig::new(settings.server.max_body_bytes)
+}

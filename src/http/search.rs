@@ -1,0 +1,161 @@
+use super::body::Json;
+use super::{ApiError, Principal, State, resource};
+use crate::error::Error;
+use crate::rag::filter;
+use crate::rag::search::{MAX_QUERY_BYTES, SearchQuery, SearchResponse};
+use actix_web::HttpResponse;
+use actix_web::web::{self, Data, ServiceConfig};
+use mcp_rag_actors::store::Mode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+const MAX_COLLECTIONS: usize = 100;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(resource("/search").route(web::post().to(search)));
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ModeName {
+    /// Both legs, fused.
+    #[default]
+    Hybrid,
+    Dense,
+    Lexical,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Self {
+        match name {
+            ModeName::Hybrid => Self::Hybrid,
+            ModeName::Dense => Self::Dense,
+            ModeName::Lexical => Self::Lexical,
+        }
+    }
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Degrade {
+    /// Answer with what is left and say so in `degraded`.
+    #[default]
+    Allow,
+    /// Answer 503 instead.
+    Forbid,
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SearchRequest {
+    /// Required, except with `embedding` and `mode: dense`.
+    pub(super) query: Option<String>,
+    /// Names of collections; all visible ones by default.
+    pub(super) collections: Option<Vec<String>>,
+    /// 1 to 100, 10 by default.
+    pub(super) top_k: Option<u16>,
+    #[serde(default)]
+    pub(super) mode: ModeName,
+    /// Conditions on `attributes`: `{"type":"eq","key":"lang","value":"en"}`, nested by `and` and `or`.
+    #[schema(value_type = Object)]
+    pub(super) filters: Option<Value>,
+    /// Leave out results that score lower.
+    pub(super) min_score: Option<f32>,
+    /// Stop before the texts hold more tokens than this.
+    pub(super) max_tokens: Option<u32>,
+    /// Rerank the fused results; without a configured reranker the response is marked degraded.
+    #[serde(default)]
+    pub(super) rerank: bool,
+    #[serde(default)]
+    pub(super) degrade: Degrade,
+    /// A vector in place of the embedded text in the dense leg.
+    pub(super) embedding: Option<Vec<f32>>,
+}
+
+impl SearchRequest {
+    /// A valid search, or what is wrong with this one; `text` names the field with the words.
+    pub(super) fn into_query(
+        self,
+        state: &State,
+        text: &'static str,
+        default_top_k: u16,
+    ) -> Result<SearchQuery, Error> {
+        let mode = Mode::from(self.mode);
+        check_text(self.query.as_deref(), text, self.embedding.is_some() && mode == Mode::Dense)?;
+        let top_k = self.top_k.unwrap_or(default_top_k);
+        if !(1..=100).contains(&top_k) {
+            return Err(Error::invalid("top_k", "`top_k` is between 1 and 100"));
+        }
+        if let Some(vector) = &self.embedding {
+            check_embedding(vector, state.rag.embedder.dimensions())?;
+            if mode == Mode::Lexical {
+                return Err(Error::invalid("embedding", "`embedding` has no use in the mode `lexical`"));
+            }
+        }
+        if self.min_score.is_some_and(|score| !score.is_finite()) {
+            return Err(Error::invalid("min_score", "`min_score` is a finite number"));
+        }
+        if self.max_tokens == Some(0) {
+            return Err(Error::invalid("max_tokens", "`max_tokens` is at least 1"));
+        }
+        if self.collections.as_ref().is_some_and(|names| names.len() > MAX_COLLECTIONS) {
+            let message = format!("`collections` holds at most {MAX_COLLECTIONS} names");
+            return Err(Error::invalid("collections", message));
+        }
+        Ok(SearchQuery {
+            text: self.query,
+            embedding: self.embedding,
+            collections: self.collections,
+            top_k,
+            mode,
+            filter: self.filters.as_ref().map(filter::parse).transpose()?,
+            min_score: self.min_score,
+            max_tokens: self.max_tokens,
+            rerank: self.rerank,
+            allow_degraded: self.degrade == Degrade::Allow,
+        })
+    }
+}
+
+fn check_text(text: Option<&str>, name: &'static str, optional: bool) -> Result<(), Error> {
+    match text {
+        None if optional => Ok(()),
+        None => Err(Error::invalid(name, format!("`{name}` is required"))),
+        Some(text) if text.trim().is_empty() => {
+            Err(Error::invalid(name, format!("`{name}` must not be empty")))
+        }
+        Some(text) if text.len() > MAX_QUERY_BYTES => {
+            Err(Error::invalid(name, format!("`{name}` holds at most {MAX_QUERY_BYTES} bytes")))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn check_embedding(vector: &[f32], dimensions: usize) -> Result<(), Error> {
+    if vector.len() != dimensions {
+        let message =
+            format!("`embedding` has {} numbers; the model's vectors have {dimensions}", vector.len());
+        return Err(Error::invalid("embedding", message));
+    }
+    // Cosine similarity has no meaning for a vector without a direction.
+    let norm: f32 = vector.iter().map(|x| x * x).sum();
+    if !norm.is_finite() || norm <= f32::MIN_POSITIVE {
+        return Err(Error::invalid("embedding", "`embedding` holds finite numbers that are not all zero"));
+    }
+    Ok(())
+}
+
+#[utoipa::path(post, path = "/v1/search", tag = "search", request_body = SearchRequest,
+    responses((status = 200, body = SearchResponse), (status = 400), (status = 404, description = "unknown collection"),
+        (status = 503, description = "`degrade: forbid` and a stage is away, or the database is")))]
+pub(super) async fn search(
+    state: Data<State>,
+    principal: Principal,
+    Json(request): Json<SearchRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let query = request.into_query(&state, "query", 10)?;
+    let caller = principal.caller(Duration::from_millis(state.rag.settings.search.deadline_ms));
+    Ok(HttpResponse::Ok().json(state.rag.search(query, caller).await?))
+}

@@ -1,0 +1,40 @@
+use super::{ApiError, Principal, State, resource};
+use actix_web::HttpResponse;
+use actix_web::web::{self, Data, ServiceConfig};
+use mcp_rag_actors::resilience::Deadline;
+use serde_json::json;
+use std::time::Duration;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(resource("/system").route(web::get().to(system)));
+}
+
+/// The supervision tree in start order, pools, cache and build.
+#[utoipa::path(get, path = "/v1/system", tag = "system", responses((status = 200)))]
+pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpResponse, ApiError> {
+    let deadline = Deadline::within(Duration::from_secs(1));
+    let pool = state.rag.store.pool_status(deadline).await.ok();
+    Ok(HttpResponse::Ok().json(json!({
+        "actors": state.tree.status(),
+        "breakers": [],
+        "pools": {"writer": pool},
+        "cache": state.rag.cache.status(),
+        "build": {
+            "version": env!("CARGO_PKG_VERSION"),
+            "generator": state.rag.generator.model().unwrap_or("extractive"),
+            "embedder": {"model": "all-MiniLM-L6-v2", "dimensions": state.rag.embedder.dimensions()},
+        },
+    })))
+}
+
+/// Prometheus text; actors' gauges are read when asked for.
+pub(super) async fn metrics(state: Data<State>) -> HttpResponse {
+    for actor in state.tree.status() {
+        let gauge = |value: usize| f64::from(u32::try_from(value).unwrap_or(u32::MAX));
+        metrics::gauge!("mcp_rag_actor_mailbox", "actor" => actor.name).set(gauge(actor.mailbox));
+        metrics::gauge!("mcp_rag_actor_in_flight", "actor" => actor.name).set(gauge(actor.in_flight));
+        let up = actor.state == mcp_rag_actors::supervise::ActorState::Running;
+        metrics::gauge!("mcp_rag_actor_up", "actor" => actor.name).set(f64::from(u8::from(up)));
+    }
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.render())
+}

@@ -1,0 +1,17 @@
+//! The map of the server. Data flows one way: command line and HTTP → `rag` pipelines → actor
+//! handles (`mcp_rag_actors`) → PostgreSQL, Redis, model servers.
+//!
+//! * [`app`] starts the actors in order, binds, serves and drains.
+//! * [`config`] reads the settings in layers.
+//! * [`http`] is the REST surface: parse, call, return.
+//! * [`rag`] holds the pipelines: ingest, search, answer.
+//! * [`text`] parses, chunks and analyses: pure functions.
+//! * [`cli`] is the command line, a client of the HTTP surface.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod http;
+pub mod rag;
+pub mod text;

@@ -1,0 +1,7 @@
+use clap::Parser;
+use mcp_rag::cli::{Cli, run};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    run(Cli::parse())
+}

@@ -1,0 +1,278 @@
+//! Answer: search → passages → generate → verify every citation → abstain when nothing supports.
+
+use super::citations::{Verified, Verifier};
+use super::search::{Degradation, SearchQuery, SearchResponse, SearchResult, Span};
+use super::{Caller, Rag};
+use crate::error::{Code, Error};
+use crate::text::language::Language;
+use mcp_rag_actors::generator::{GenerateError, Passage, Prompt, Usage, Writer};
+use mcp_rag_actors::store::TermWeights;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use utoipa::ToSchema;
+
+/// What is said when the documents do not answer.
+pub const ABSTENTION: &str = "The documents do not answer this question.";
+/// Deltas on their way to a slow reader.
+const BUFFERED: usize = 32;
+
+#[derive(Debug, Clone)]
+pub struct AnswerQuery {
+    pub question: String,
+    pub search: SearchQuery,
+    pub instructions: Option<String>,
+    pub max_output_tokens: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Answer {
+    pub id: String,
+    /// The text, with `[n]` where citation `n` supports it.
+    pub answer: String,
+    pub citations: Vec<Citation>,
+    /// True when the documents do not answer the question.
+    pub abstained: bool,
+    pub degraded: Vec<Degradation>,
+    #[schema(value_type = Object)]
+    pub usage: Usage,
+    /// `extractive`, or the chat model's name.
+    pub model: String,
+    /// Citations that the model made up and that were removed.
+    pub removed_citations: usize,
+}
+
+/// A claim of the answer and the bytes that support it, verified against the chunk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Citation {
+    /// The number in the answer's `[n]`.
+    pub index: usize,
+    pub chunk_id: String,
+    pub external_id: String,
+    pub collection: String,
+    pub title: String,
+    pub uri: String,
+    /// Exactly the document's bytes at `span`.
+    pub quote: String,
+    pub span: Span,
+    /// Bytes of `answer` that the quote supports.
+    pub start: usize,
+    pub end: usize,
+}
+
+/// What a streaming caller sees, in order.
+#[derive(Debug)]
+pub enum Event {
+    Search(Box<SearchResponse>),
+    Delta(String),
+    Citation(Box<Citation>),
+}
+
+/// Where events go; `None` collects them into the [`Answer`] alone.
+type Events = Option<mpsc::Sender<Event>>;
+
+impl Rag {
+    /// # Cancel safety
+    /// Dropping the future, or the receiver of `events`, ends the generation.
+    pub async fn answer(&self, query: AnswerQuery, caller: Caller, events: Events) -> Result<Answer, Error> {
+        let found = self.search(query.search.clone(), caller).await?;
+        let mut degraded = found.degraded.clone();
+        let prompt = self.prompt(&query, &found, caller).await?;
+        let languages = vec![Language::from_setting(&prompt.language); prompt.passages.len()];
+        let results = found.results.clone();
+        emit(&events, Event::Search(Box::new(found))).await?;
+        let mut verifier = Verifier::new(Arc::clone(&prompt.passages), languages);
+        let mut model = "extractive";
+        let mut usage = Usage::default();
+        if let Some(name) = self.generator.model() {
+            model = name;
+            let written = self.write(&prompt, Writer::Model, caller, &mut verifier, &results, &events).await;
+            match written {
+                Ok(used) => usage = used,
+                Err(Failure::Generator(error)) if verifier.answer.is_empty() => {
+                    if !query.search.allow_degraded {
+                        let message = "`degrade` is `forbid` and the stage `generator` is unavailable";
+                        return Err(Error::new(Code::Degraded, message).about("degrade"));
+                    }
+                    tracing::warn!(%error, "the chat model failed; answering extractively");
+                    degraded.push(Degradation {
+                        stage: "generator".to_owned(),
+                        reason: reason(&error).to_owned(),
+                        fallback: "extractive".to_owned(),
+                    });
+                    metrics::counter!("mcp_rag_degraded_responses_total", "stage" => "generator")
+                        .increment(1);
+                    model = "extractive";
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        if model == "extractive" {
+            self.write(&prompt, Writer::Extractive, caller, &mut verifier, &results, &events).await?;
+        }
+        let abstained = verifier.citations.is_empty();
+        if abstained && verifier.answer.trim().is_empty() {
+            verifier.answer = ABSTENTION.to_owned();
+            emit(&events, Event::Delta(ABSTENTION.to_owned())).await?;
+        }
+        metrics::counter!("mcp_rag_answers_total", "model" => model.to_owned(), "abstained" => abstained.to_string())
+            .increment(1);
+        let citations = verifier.citations.iter().filter_map(|one| citation(one, &results)).collect();
+        Ok(Answer {
+            id: format!("ans_{}", uuid::Uuid::new_v4().simple()),
+            answer: verifier.answer,
+            citations,
+            abstained,
+            degraded,
+            usage,
+            model: model.to_owned(),
+            removed_citations: verifier.invented,
+        })
+    }
+
+    async fn prompt(
+        &self,
+        query: &AnswerQuery,
+        found: &SearchResponse,
+        caller: Caller,
+    ) -> Result<Prompt, Error> {
+        let collections = self.catalog.select(caller, query.search.collections.as_deref()).await?;
+        let best = found.results.first().map_or(1.0, |result| result.score).max(f32::EPSILON);
+        let passages = found.results.iter().map(|result| Passage {
+            title: result.title.clone(),
+            context: context(result),
+            text: result.text.clone(),
+            score: (result.score / best).clamp(0.0, 1.0),
+        });
+        // Answers work in one language: that of the collection most results come from.
+        let first = found.results.first().map(|result| result.collection.as_str());
+        let home = collections.iter().find(|collection| Some(collection.name.as_str()) == first);
+        let language = home.map_or_else(|| "en".to_owned(), |collection| collection.language.clone());
+        let term_weights = match home {
+            // Without weights every term counts alike; an answer is still possible.
+            Some(collection) => {
+                let weigh = TermWeights {
+                    tenant: caller.tenant,
+                    collection: collection.id,
+                    terms: crate::text::analyze::analyze(&query.question, Language::from_setting(&language)),
+                };
+                self.store.call(weigh, caller.deadline).await.unwrap_or_default()
+            }
+            None => std::collections::HashMap::default(),
+        };
+        Ok(Prompt {
+            question: query.question.clone(),
+            passages: passages.collect(),
+            term_weights: Arc::new(term_weights),
+            language,
+            instructions: query.instructions.clone(),
+            max_output_tokens: query.max_output_tokens,
+        })
+    }
+
+    /// Runs one writer and passes on what is verified.
+    async fn write(
+        &self,
+        prompt: &Prompt,
+        writer: Writer,
+        caller: Caller,
+        verifier: &mut Verifier,
+        results: &[SearchResult],
+        events: &Events,
+    ) -> Result<Usage, Failure> {
+        if prompt.passages.is_empty() {
+            return Ok(Usage::default()); // nothing to answer from
+        }
+        let (deltas, mut written) = mpsc::channel(BUFFERED);
+        let generating = self.generator.generate(prompt.clone(), writer, deltas, caller.deadline);
+        let verifying = async {
+            while let Some(delta) = written.recv().await {
+                let known = verifier.citations.len();
+                let text = verifier.push(&delta);
+                if !text.is_empty() {
+                    emit(events, Event::Delta(text)).await?;
+                }
+                for new in &verifier.citations[known..] {
+                    if let Some(citation) = citation(new, results) {
+                        emit(events, Event::Citation(Box::new(citation))).await?;
+                    }
+                }
+            }
+            let rest = verifier.finish();
+            if rest.is_empty() { Ok(()) } else { emit(events, Event::Delta(rest)).await }
+        };
+        let (usage, verified) = tokio::join!(generating, verifying);
+        verified?;
+        Ok(usage?)
+    }
+}
+
+enum Failure {
+    Generator(GenerateError),
+    Gone(Error),
+}
+
+impl From<GenerateError> for Failure {
+    fn from(error: GenerateError) -> Self {
+        Self::Generator(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Gone(error) => error,
+            Failure::Generator(GenerateError::Call(call)) => call.into(),
+            Failure::Generator(error @ (GenerateError::NotConfigured | GenerateError::Failed(_))) => {
+                let mut shown = Self::new(Code::Unavailable, "the generator failed: try again");
+                shown.cause = Some(error.to_string());
+                shown
+            }
+        }
+    }
+}
+
+fn reason(error: &GenerateError) -> &'static str {
+    match error {
+        GenerateError::NotConfigured => "not_configured",
+        GenerateError::Failed(_) => "failed",
+        GenerateError::Call(call) => Error::from(*call).code.as_str(),
+    }
+}
+
+async fn emit(events: &Events, event: Event) -> Result<(), Error> {
+    match events {
+        Some(events) => {
+            events.send(event).await.map_err(|_| Error::new(Code::Unavailable, "the client has gone"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn context(result: &SearchResult) -> String {
+    std::iter::once(&result.title).chain(&result.headings).map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+fn citation(verified: &Verified, results: &[SearchResult]) -> Option<Citation> {
+    let result = results.get(verified.passage)?;
+    let quote = result.text.get(verified.quote.clone())?;
+    let offset = |at: usize| i32::try_from(at).ok().map(|at| result.span.start + at);
+    Some(Citation {
+        index: verified.passage + 1,
+        chunk_id: result.chunk_id.clone(),
+        external_id: result.external_id.clone(),
+        collection: result.collection.clone(),
+        title: result.title.clone(),
+        uri: result.uri.clone(),
+        quote: quote.to_owned(),
+        span: Span { start: offset(verified.quote.start)?, end: offset(verified.quote.end)? },
+        start: verified.claim.start,
+        end: verified.claim.end,
+    })
+}

@@ -1,0 +1,93 @@
+//! The default engine: the best supported sentences of the passages, each cited, or nothing.
+
+use crate::text::extract::{self, Policy, Question, candidates, choose};
+use crate::text::language::Language;
+use futures_util::future::LocalBoxFuture;
+use mcp_rag_actors::embedder::{Embed, EmbedderHandle, Purpose};
+use mcp_rag_actors::generator::{Engine, GenerateError, Prompt, Usage};
+use mcp_rag_actors::resilience::Deadline;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Sentences whose meaning is compared with the question's; the others rank by their terms alone.
+const COMPARED: usize = 16;
+/// The comparison improves an answer; it is not worth a long wait.
+const COMPARE_WITHIN: Duration = Duration::from_secs(2);
+
+pub struct Extractive {
+    pub embedder: EmbedderHandle,
+}
+
+impl Engine for Extractive {
+    fn generate(
+        &self,
+        prompt: Prompt,
+        deltas: mpsc::Sender<String>,
+    ) -> LocalBoxFuture<'_, Result<Usage, GenerateError>> {
+        Box::pin(async move {
+            for sentence in self.sentences(&prompt).await {
+                if deltas.send(sentence).await.is_err() {
+                    break; // nobody reads any more
+                }
+            }
+            Ok(Usage::default())
+        })
+    }
+}
+
+impl Extractive {
+    async fn sentences(&self, prompt: &Prompt) -> Vec<String> {
+        let language = Language::from_setting(&prompt.language);
+        // A term that no document holds weighs most: then the passages cannot answer.
+        let unknown = prompt.term_weights.values().copied().fold(1.0_f32, f32::max);
+        let idf = |term: &str| prompt.term_weights.get(term).copied().unwrap_or(unknown);
+        let question = Question::new(&prompt.question, language, idf);
+        let passages: Vec<extract::Passage<'_>> = prompt
+            .passages
+            .iter()
+            .map(|passage| extract::Passage {
+                text: &passage.text,
+                context: &passage.context,
+                score: passage.score,
+            })
+            .collect();
+        let found = candidates(&question, &passages);
+        let cosines = self.cosines(prompt, &found, &passages).await;
+        let chosen = choose(&found, &passages, cosines.as_deref(), &Policy::default());
+        let quote = |selected: &extract::Selected| {
+            let text = passages[selected.passage].text.get(selected.span.clone()).unwrap_or_default();
+            format!("{} [{}]", text.trim(), selected.passage + 1)
+        };
+        let chosen = chosen.unwrap_or_default();
+        chosen
+            .iter()
+            .enumerate()
+            .map(|(at, one)| if at == 0 { quote(one) } else { format!("\n{}", quote(one)) })
+            .collect()
+    }
+
+    /// How near each of the likeliest sentences is to the question; NaN where it was not compared.
+    async fn cosines(
+        &self,
+        prompt: &Prompt,
+        found: &[extract::Candidate],
+        passages: &[extract::Passage<'_>],
+    ) -> Option<Vec<f32>> {
+        let mut likely: Vec<usize> = (0..found.len()).collect();
+        let rank = |at: &usize| found[*at].support + passages[found[*at].passage].score;
+        likely.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
+        likely.truncate(COMPARED);
+        let mut texts = vec![prompt.question.clone()];
+        texts.extend(
+            likely.iter().map(|at| passages[found[*at].passage].text[found[*at].span.clone()].to_owned()),
+        );
+        let embed = Embed { texts, purpose: Purpose::Query };
+        let vectors = self.embedder.embed(embed, Deadline::within(COMPARE_WITHIN)).await.ok()?;
+        let (question, sentences) = vectors.split_first()?;
+        let mut cosines = vec![f32::NAN; found.len()];
+        for (at, sentence) in likely.into_iter().zip(sentences) {
+            cosines[at] = question.iter().zip(sentence).map(|(a, b)| a * b).sum();
+        }
+        Some(cosines)
+    }
+}

@@ -1,0 +1,141 @@
+use crate::error::{Code, Error};
+use crate::rag::{Caller, Rag};
+use crate::text::parse::MediaType;
+use bytes::Bytes;
+use mcp_rag_actors::resilience::Deadline;
+use mcp_rag_actors::store::{AcceptDocuments, Collection, GetJob, Job, JobId, NewDocument};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+const MAX_EXTERNAL_ID: usize = 512;
+const MAX_TITLE: usize = 2048;
+const MAX_URI: usize = 4096;
+const MAX_ATTRIBUTES: usize = 64 * 1024;
+const MAX_ACL: usize = 256;
+/// How soon another process's work on a job is noticed.
+const POLL: Duration = Duration::from_millis(500);
+
+/// A document as it arrives, whichever way it was sent.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    pub external_id: String,
+    pub title: String,
+    pub uri: String,
+    pub media_type: MediaType,
+    pub attributes: Value,
+    pub acl: Vec<String>,
+    pub content: Bytes,
+}
+
+/// What became of documents sent together.
+#[derive(Debug)]
+pub struct Receipt {
+    /// Absent when every document is unchanged.
+    pub job: Option<JobId>,
+    pub changed: usize,
+}
+
+/// A document of a bulk request that was not accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Rejected {
+    /// The line of an NDJSON body, or the place of a multipart file, from 1.
+    pub line: usize,
+    pub error: String,
+}
+
+impl Incoming {
+    /// Checked before anything is stored, so that a bad document never costs a good one.
+    pub fn check(&self, max_bytes: usize) -> Result<(), Error> {
+        let text = |name: &'static str, value: &str, max: usize| {
+            if value.len() > max {
+                Err(Error::invalid(name, format!("`{name}` is longer than {max} bytes")))
+            } else if value.contains('\0') {
+                Err(Error::invalid(name, format!("`{name}` holds a NUL character")))
+            } else {
+                Ok(())
+            }
+        };
+        if self.external_id.is_empty() {
+            return Err(Error::invalid("external_id", "`external_id` must not be empty"));
+        }
+        text("external_id", &self.external_id, MAX_EXTERNAL_ID)?;
+        text("title", &self.title, MAX_TITLE)?;
+        text("uri", &self.uri, MAX_URI)?;
+        let attributes = self.attributes.to_string();
+        if !self.attributes.is_object() || attributes.len() > MAX_ATTRIBUTES || attributes.contains("\\u0000")
+        {
+            let message =
+                format!("`attributes` is an object of at most {MAX_ATTRIBUTES} bytes without NUL characters");
+            return Err(Error::invalid("attributes", message));
+        }
+        if self.acl.len() > MAX_ACL {
+            return Err(Error::invalid("acl", format!("`acl` holds at most {MAX_ACL} principals")));
+        }
+        for principal in &self.acl {
+            text("acl", principal, MAX_EXTERNAL_ID)?;
+        }
+        if self.content.len() > max_bytes {
+            let message = format!("a document holds at most {max_bytes} bytes (ingest.max_document_bytes)");
+            return Err(Error::new(Code::PayloadTooLarge, message));
+        }
+        Ok(())
+    }
+
+    fn content_hash(&self) -> Vec<u8> {
+        let mut digest = Sha256::new();
+        let attributes = self.attributes.to_string();
+        let mut parts = vec![self.title.as_str(), &self.uri, self.media_type.as_str(), &attributes];
+        parts.extend(self.acl.iter().map(String::as_str));
+        for part in parts {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+        digest.update(&self.content);
+        digest.finalize().to_vec()
+    }
+}
+
+impl Rag {
+    /// Stores documents durably; what is returned has been committed.
+    pub async fn accept(
+        &self,
+        collection: &Collection,
+        documents: Vec<Incoming>,
+        caller: Caller,
+    ) -> Result<Receipt, Error> {
+        let new = |incoming: Incoming| NewDocument {
+            content_hash: incoming.content_hash(),
+            external_id: incoming.external_id,
+            title: incoming.title,
+            uri: incoming.uri,
+            media_type: incoming.media_type.as_str().to_owned(),
+            attributes: incoming.attributes,
+            acl: incoming.acl,
+            raw: incoming.content,
+        };
+        let documents = documents.into_iter().map(new).collect();
+        let accept = AcceptDocuments { tenant: caller.tenant, collection: collection.id, documents };
+        let accepted = self.store.call(accept, caller.deadline).await?;
+        self.progress.arrived.notify_one();
+        Ok(Receipt { job: accepted.job, changed: accepted.changed })
+    }
+
+    /// Waits until the job is over or the caller's deadline; returns its state then.
+    pub async fn wait_for(&self, job: JobId, caller: Caller) -> Result<Job, Error> {
+        let mut news = self.progress.subscribe();
+        loop {
+            news.borrow_and_update();
+            let get = GetJob { tenant: caller.tenant, id: job };
+            // Reading the state must not be refused because the wait used up the deadline.
+            let state =
+                self.store.call(get, caller.deadline.max(Deadline::within(Duration::from_secs(2)))).await?;
+            if state.is_over() || caller.deadline.has_passed() {
+                return Ok(state);
+            }
+            let _ = tokio::time::timeout(POLL.min(caller.deadline.remaining()), news.changed()).await;
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Ingest: accept (durable before it is acknowledged) → lease → prepare → publish, one transaction
+//! per document. A crash at any point resumes with the documents that are not published yet.
+
+mod accept;
+mod prepare;
+mod worker;
+
+pub use accept::{Incoming, Rejected};
+pub use worker::Worker;
+
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+
+/// News inside this process, so that waiting needs no polling: work has come, work is done.
+/// Other processes' news is seen by a slow poll beside it.
+#[derive(Clone)]
+pub struct Progress {
+    pub(crate) arrived: Arc<Notify>,
+    done: watch::Sender<u64>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { arrived: Arc::default(), done: watch::Sender::new(0) }
+    }
+}
+
+impl Progress {
+    pub(crate) fn advance(&self) {
+        self.done.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.done.subscribe()
+    }
+}

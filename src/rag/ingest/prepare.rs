@@ -1,0 +1,71 @@
+use crate::text::analyze::term_counts;
+use crate::text::chunk::{ChunkLimits, TokenSpans, chunk};
+use crate::text::language::Language;
+use crate::text::parse::{MediaType, ParseLimits, parse};
+use mcp_rag_actors::embedder::Tokenizer;
+use mcp_rag_actors::store::{Collection, NewChunk, WaitingDocument};
+use sha2::{Digest, Sha256};
+use std::ops::Range;
+
+/// A document's chunks, ready but for their embeddings.
+pub(super) struct Prepared {
+    /// The parsed text where it differs from the raw bytes.
+    pub(super) text: Option<String>,
+    /// The title in force: the client's, else the document's own.
+    pub(super) title: String,
+    pub(super) chunks: Vec<NewChunk>,
+    /// What the embedder reads, one per chunk.
+    pub(super) embedded: Vec<String>,
+}
+
+struct Tokens<'a>(&'a Tokenizer);
+
+impl TokenSpans for Tokens<'_> {
+    fn spans(&self, text: &str) -> Vec<Range<usize>> {
+        self.0.offsets(text)
+    }
+}
+
+/// Parses and chunks; pure, CPU-bound, linear in the document. An error is for the client to read.
+pub(super) fn prepare(
+    document: &WaitingDocument,
+    collection: &Collection,
+    tokenizer: &Tokenizer,
+) -> Result<Prepared, String> {
+    let media_type: MediaType = document.media_type.parse().map_err(|error| format!("{error}"))?;
+    let parsed =
+        parse(&document.raw, media_type, &ParseLimits::default()).map_err(|error| error.to_string())?;
+    let own = parsed.title.as_deref().unwrap_or_default();
+    let title = if document.title.is_empty() { own } else { &document.title }.to_owned();
+    let limits = ChunkLimits {
+        // The embedder adds two special tokens of its own. A collection may ask for chunks longer than
+        // the embedder reads: their end is found by the lexical leg only.
+        max_tokens: (collection.max_tokens as usize).saturating_sub(2),
+        overlap_tokens: collection.overlap_tokens as usize,
+    };
+    let language = Language::from_setting(&collection.language);
+    let in_force = Some(title.as_str()).filter(|title| !title.is_empty());
+    let mut chunks = Vec::new();
+    let mut embedded = Vec::new();
+    for piece in chunk(&parsed, in_force, limits, &Tokens(tokenizer)) {
+        let reads = piece.embedded_text(&parsed.text);
+        let terms = term_counts(&reads, language);
+        chunks.push(NewChunk {
+            text: parsed.text[piece.span.clone()].to_owned(),
+            span: (to_i32(piece.span.start)?, to_i32(piece.span.end)?),
+            headings: piece.headings.to_vec(),
+            tokens: to_i32(piece.tokens)?,
+            content_hash: Sha256::digest(&reads).to_vec(),
+            terms: terms.terms,
+            length: terms.length,
+            embedding: Vec::new(),
+        });
+        embedded.push(reads);
+    }
+    let text = (parsed.text.as_bytes() != document.raw).then_some(parsed.text);
+    Ok(Prepared { text, title, chunks, embedded })
+}
+
+fn to_i32(number: usize) -> Result<i32, String> {
+    i32::try_from(number).map_err(|_| "the document is too large".to_owned())
+}

@@ -1,0 +1,50 @@
+//! The pipelines: ingest, search, answer. Each is a readable sequence of messages to actors; none
+//! touches a pool or a socket.
+
+pub mod answer;
+mod catalog;
+mod citations;
+pub mod extractive;
+pub mod filter;
+pub mod ingest;
+pub mod search;
+
+use crate::config::Settings;
+use catalog::Catalog;
+use mcp_rag_actors::cache::CacheHandle;
+use mcp_rag_actors::embedder::EmbedderHandle;
+use mcp_rag_actors::generator::GeneratorHandle;
+use mcp_rag_actors::resilience::Deadline;
+use mcp_rag_actors::store::{StoreHandle, TenantId};
+use std::time::Duration;
+
+/// Who asks, and until when: set once where a request enters.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    pub tenant: TenantId,
+    pub deadline: Deadline,
+}
+
+/// What every pipeline works with: handles and limits, cheap to share.
+pub struct Rag {
+    pub store: StoreHandle,
+    pub cache: CacheHandle,
+    pub embedder: EmbedderHandle,
+    pub generator: GeneratorHandle,
+    pub catalog: Catalog,
+    pub progress: ingest::Progress,
+    pub settings: Settings,
+}
+
+impl Rag {
+    pub fn new(
+        store: StoreHandle,
+        cache: CacheHandle,
+        embedder: EmbedderHandle,
+        generator: GeneratorHandle,
+        settings: Settings,
+    ) -> Self {
+        let catalog = Catalog::new(store.clone(), Duration::from_secs(1));
+        Self { store, cache, embedder, generator, catalog, progress: ingest::Progress::default(), settings }
+    }
+}

@@ -1,0 +1,309 @@
+//! Search: resolve → cache → embed → one statement for both legs and their fusion → pack.
+
+use super::{Caller, Rag};
+use crate::error::{Code, Error};
+use crate::text::analyze::analyze;
+use crate::text::language::Language;
+use mcp_rag_actors::embedder::{Embed, Purpose};
+use mcp_rag_actors::store::{Collection, Filter, Hit, Mode, SearchChunks, TermKey};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::time::Instant;
+use utoipa::ToSchema;
+
+/// Longest query, in bytes; only its first 256 tokens are embedded.
+pub const MAX_QUERY_BYTES: usize = 32 * 1024;
+/// Distinct terms of a query that the lexical leg looks up.
+const MAX_TERMS: usize = 64;
+
+/// A valid search, whichever surface it came from.
+#[derive(Debug, Clone)]
+pub struct SearchQuery {
+    pub text: Option<String>,
+    /// Takes the place of the embedded text in the dense leg; finite, of the model's dimensions.
+    pub embedding: Option<Vec<f32>>,
+    pub collections: Option<Vec<String>>,
+    pub top_k: u16,
+    pub mode: Mode,
+    pub filter: Option<Filter>,
+    pub min_score: Option<f32>,
+    /// Stop before the texts hold more of the embedder's tokens than this.
+    pub max_tokens: Option<u32>,
+    /// Rerank the fused order.
+    pub rerank: bool,
+    pub allow_degraded: bool,
+}
+
+/// What a search found, and how completely.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SearchResponse {
+    pub results: Vec<SearchResult>,
+    /// Stages that were away and what took their place; empty when all is well.
+    pub degraded: Vec<Degradation>,
+    /// True when it is known that no further match is missing from the `top_k`.
+    pub complete: bool,
+    /// True when `max_tokens` left results out.
+    pub truncated: bool,
+    pub next_cursor: Option<String>,
+    pub timings: Timings,
+    pub cached: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SearchResult {
+    pub chunk_id: String,
+    pub document_id: String,
+    pub external_id: String,
+    pub collection: String,
+    pub title: String,
+    pub uri: String,
+    pub text: String,
+    /// Headings above the chunk, outermost first.
+    pub headings: Vec<String>,
+    pub score: f32,
+    pub scores: Scores,
+    pub span: Span,
+    pub tokens: i32,
+    #[schema(value_type = Object)]
+    pub attributes: serde_json::Value,
+}
+
+/// Scores per leg: cosine similarity, BM25, the reranker's own. Absent: not found by that leg.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+pub struct Scores {
+    pub dense: Option<f32>,
+    pub lexical: Option<f32>,
+    pub rerank: Option<f32>,
+}
+
+/// Bytes of the document's parsed text (`GET …/documents/{external_id}/content`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Span {
+    pub start: i32,
+    pub end: i32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq, ToSchema)]
+pub struct Degradation {
+    pub stage: String,
+    pub reason: String,
+    pub fallback: String,
+}
+
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+pub struct Timings {
+    pub embed_ms: f64,
+    pub search_ms: f64,
+    pub total_ms: f64,
+}
+
+pub(super) fn millis(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
+}
+
+impl Rag {
+    pub async fn search(&self, query: SearchQuery, caller: Caller) -> Result<SearchResponse, Error> {
+        let began = Instant::now();
+        let collections = self.catalog.select(caller, query.collections.as_deref()).await?;
+        let key = cache_key(&query, &collections, caller);
+        if let Some(mut found) = self.cached(&key).await {
+            found.cached = true;
+            found.timings = Timings { total_ms: millis(began), ..Timings::default() };
+            return Ok(found);
+        }
+        let mut response = self.search_now(&query, &collections, caller, began).await?;
+        if response.degraded.is_empty() {
+            if let Ok(bytes) = serde_json::to_vec(&response) {
+                self.cache.put(key, bytes.into()).await;
+            }
+        } else if !query.allow_degraded {
+            let stage = response.degraded.swap_remove(0).stage;
+            let message = format!("`degrade` is `forbid` and the stage `{stage}` is unavailable");
+            return Err(Error::new(Code::Degraded, message).about("degrade"));
+        }
+        for stage in &response.degraded {
+            metrics::counter!("mcp_rag_degraded_responses_total", "stage" => stage.stage.clone())
+                .increment(1);
+        }
+        Ok(response)
+    }
+
+    async fn scans_exactly(&self, selected: &[Collection], caller: Caller) -> Result<bool, Error> {
+        let chunks =
+            |collections: &[Collection]| collections.iter().map(|collection| collection.chunks).sum();
+        Ok(exact_is_faster(chunks(selected), chunks(&self.catalog.all(caller).await?)))
+    }
+
+    async fn cached(&self, key: &str) -> Option<SearchResponse> {
+        let bytes = self.cache.get(key).await?;
+        // What another version wrote may not be readable: a miss.
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    async fn search_now(
+        &self,
+        query: &SearchQuery,
+        collections: &[Collection],
+        caller: Caller,
+        began: Instant,
+    ) -> Result<SearchResponse, Error> {
+        let mut degraded = Vec::new();
+        let mut mode = query.mode;
+        let embedding = match (query.mode, &query.embedding, &query.text) {
+            (Mode::Lexical, _, _) => None,
+            (Mode::Dense | Mode::Hybrid, Some(vector), _) => Some(vector.clone()),
+            (Mode::Dense | Mode::Hybrid, None, text) => {
+                let texts = vec![text.clone().unwrap_or_default()];
+                match self.embedder.embed(Embed { texts, purpose: Purpose::Query }, caller.deadline).await {
+                    Ok(mut vectors) => vectors.pop(),
+                    Err(error) => {
+                        mode = Mode::Lexical;
+                        degraded.push(Degradation {
+                            stage: "embedder".to_owned(),
+                            reason: Error::from(error).code.as_str().to_owned(),
+                            fallback: "lexical".to_owned(),
+                        });
+                        None
+                    }
+                }
+            }
+        };
+        if query.rerank {
+            degraded.push(Degradation {
+                stage: "reranker".to_owned(),
+                reason: "not_configured".to_owned(),
+                fallback: "fused_order".to_owned(),
+            });
+        }
+        let embed_ms = millis(began);
+        let searched = Instant::now();
+        let limit = query.top_k;
+        let search = SearchChunks {
+            tenant: caller.tenant,
+            collections: collections.iter().map(|collection| collection.id).collect(),
+            mode,
+            embedding,
+            terms: query.text.as_deref().map(|text| term_keys(text, collections)).unwrap_or_default(),
+            filter: query.filter.clone(),
+            limit,
+            candidates: self.settings.search.candidates.max(limit),
+            exact: self.scans_exactly(collections, caller).await?,
+        };
+        let exact = search.exact;
+        let hits = self.store.call(search, caller.deadline).await?;
+        let complete = hits.len() >= usize::from(limit) || exact || mode == Mode::Lexical;
+        let search_ms = millis(searched);
+        let (results, truncated) = pack(hits, query, collections);
+        metrics::histogram!("mcp_rag_search_seconds", "mode" => mode.as_str())
+            .record(began.elapsed().as_secs_f64());
+        Ok(SearchResponse {
+            results,
+            degraded,
+            complete,
+            truncated,
+            next_cursor: None,
+            timings: Timings { embed_ms, search_ms, total_ms: millis(began) },
+            cached: false,
+        })
+    }
+}
+
+/// Whether comparing with every selected chunk is faster than walking the index past those that are
+/// not selected. Measured: an exact scan costs in proportion to the selected chunks `n`, the walk in
+/// proportion to `N / n`, and they meet near sqrt(700 N).
+fn exact_is_faster(selected: i64, all: i64) -> bool {
+    let crossover = (700.0 * all as f64).sqrt().clamp(2_000.0, 20_000.0);
+    selected as f64 <= crossover
+}
+
+/// Each term of the query with its count, in each collection's own language.
+pub(super) fn term_keys(text: &str, collections: &[Collection]) -> Vec<TermKey> {
+    let mut keys = Vec::new();
+    let mut analysed: Vec<(Language, Vec<(String, u32)>)> = Vec::new();
+    for collection in collections {
+        let language = Language::from_setting(&collection.language);
+        if analysed.iter().all(|(known, _)| *known != language) {
+            let mut counts: Vec<(String, u32)> = Vec::new();
+            for term in analyze(text, language) {
+                match counts.iter().position(|(known, _)| *known == term) {
+                    Some(at) => counts[at].1 += 1,
+                    None if counts.len() < MAX_TERMS => counts.push((term, 1)),
+                    None => {}
+                }
+            }
+            analysed.push((language, counts));
+        }
+        let counts = analysed.iter().find(|(known, _)| *known == language).map(|(_, counts)| counts);
+        for (term, count) in counts.into_iter().flatten() {
+            keys.push(TermKey::of(collection.id, term, *count));
+        }
+    }
+    keys
+}
+
+fn pack(hits: Vec<Hit>, query: &SearchQuery, collections: &[Collection]) -> (Vec<SearchResult>, bool) {
+    let mut budget = query.max_tokens.map(i64::from);
+    let mut truncated = false;
+    let mut results = Vec::with_capacity(hits.len());
+    for hit in hits {
+        if query.min_score.is_some_and(|least| hit.score < least) {
+            break; // best first: the rest scores lower still
+        }
+        if let Some(left) = &mut budget {
+            *left -= i64::from(hit.tokens);
+            // The first result always fits, so that a small budget is not an empty answer.
+            if *left < 0 && !results.is_empty() {
+                truncated = true;
+                break;
+            }
+        }
+        let name = collections.iter().find(|collection| collection.id == hit.collection);
+        results.push(SearchResult {
+            chunk_id: hit.chunk.to_string(),
+            document_id: hit.document.to_string(),
+            external_id: hit.external_id,
+            collection: name.map(|collection| collection.name.clone()).unwrap_or_default(),
+            title: hit.title,
+            uri: hit.uri,
+            text: hit.text,
+            headings: hit.headings,
+            score: hit.score,
+            scores: Scores { dense: hit.dense, lexical: hit.lexical, rerank: None },
+            span: Span { start: hit.span.0, end: hit.span.1 },
+            tokens: hit.tokens,
+            attributes: hit.attributes,
+        });
+    }
+    (results, truncated)
+}
+
+/// Everything a result depends on; the epochs make a changed collection another key.
+fn cache_key(query: &SearchQuery, collections: &[Collection], caller: Caller) -> String {
+    let mut digest = Sha256::new();
+    let mut add = |part: &dyn std::fmt::Debug| {
+        let mut text = String::new();
+        let _ = write!(text, "{part:?}");
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text);
+    };
+    add(&caller.tenant);
+    for collection in collections {
+        add(&(collection.id, collection.epoch));
+    }
+    add(&query.text.as_deref().map(str::trim));
+    add(&(
+        &query.embedding,
+        query.top_k,
+        query.mode,
+        &query.filter,
+        query.min_score,
+        query.max_tokens,
+        query.rerank,
+    ));
+    let mut key = "mcp-rag:search:1:".to_owned();
+    for byte in digest.finalize() {
+        let _ = write!(key, "{byte:02x}");
+    }
+    key
+}

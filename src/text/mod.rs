@@ -1,0 +1,15 @@
+//! Text as pure functions: parsing, sentences, chunking, lexical analysis and extractive selection.
+//!
+//! Nothing here does I/O, holds state or knows a tenant. Every function is total: any bytes in, a value or a
+//! typed error out, in time linear in the input (a `log` factor aside) and memory bounded by the stated limits.
+//! Spans are byte ranges into [`parse::Parsed::text`] and always lie on character boundaries.
+
+pub mod analyze;
+pub mod chunk;
+pub mod extract;
+mod fold;
+pub mod language;
+pub mod parse;
+pub mod sentences;
+mod stopwords;
+mod words;

@@ -1,0 +1,120 @@
+//! Documents to text with structure: Markdown, plain text and HTML.
+//!
+//! Invariants of [`Parsed`]: blocks are in order, do not overlap and lie on character boundaries; the text holds
+//! no U+0000, which PostgreSQL cannot store. Time is linear in the input. Overload: input or structure beyond
+//! [`ParseLimits`] is an error that says so, never a partial document.
+
+mod decode;
+mod html;
+mod markdown;
+mod media_type;
+mod plain;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use media_type::{MediaType, UnsupportedMediaType};
+
+/// What one document may cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseLimits {
+    /// Largest input, and largest text made of it.
+    pub max_bytes: usize,
+    /// Elements nested deeper are read as content of the deepest one allowed.
+    pub max_depth: usize,
+    /// Most elements and texts of an HTML document.
+    pub max_nodes: usize,
+}
+
+impl Default for ParseLimits {
+    fn default() -> Self {
+        Self { max_bytes: 32 << 20, max_depth: 256, max_nodes: 2_000_000 }
+    }
+}
+
+/// A document's text and its structure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    pub text: String,
+    pub title: Option<String>,
+    pub blocks: Vec<Block>,
+}
+
+/// A block of the text: what the chunker keeps together where it can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Bytes of [`Parsed::text`].
+    pub span: Range<usize>,
+    pub kind: BlockKind,
+    /// The headings in force, outermost first; a heading is in force for itself.
+    pub headings: Arc<[String]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockKind {
+    /// A heading of level 1 to 6.
+    Heading(u8),
+    Paragraph,
+    List,
+    Quote,
+    Code,
+    Table,
+}
+
+/// Why a document cannot be read. Safe to show to the caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    #[error("the text is not valid UTF-8: invalid byte at offset {offset}")]
+    NotUtf8 { offset: usize },
+    #[error("the document is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("the document has more than {limit} elements")]
+    TooComplex { limit: usize },
+}
+
+/// Reads a document of the given type.
+pub fn parse(bytes: &[u8], media_type: MediaType, limits: &ParseLimits) -> Result<Parsed, ParseError> {
+    if bytes.len() > limits.max_bytes {
+        return Err(ParseError::TooLarge { limit: limits.max_bytes });
+    }
+    let source = decode::decode(bytes)?;
+    match media_type {
+        MediaType::Markdown => Ok(markdown::parse(&source)),
+        MediaType::Plain => Ok(plain::parse(source.into_owned())),
+        MediaType::Html => html::parse(&source, limits),
+    }
+}
+
+/// Longest heading kept in a path: longer ones are prose in a heading's clothes.
+const MAX_HEADING_CHARS: usize = 200;
+
+/// The headings in force while a document is read from top to bottom.
+#[derive(Default)]
+struct Outline {
+    open: Vec<(u8, String)>,
+    path: Option<Arc<[String]>>,
+}
+
+impl Outline {
+    fn enter(&mut self, level: u8, heading: &str) {
+        self.open.retain(|&(open, _)| open < level);
+        let words: Vec<&str> = heading.split_whitespace().collect();
+        let heading: String = words.join(" ").chars().take(MAX_HEADING_CHARS).collect();
+        if !heading.is_empty() {
+            self.open.push((level, heading));
+        }
+        self.path = None;
+    }
+
+    fn path(&mut self) -> Arc<[String]> {
+        let open = &self.open;
+        self.path.get_or_insert_with(|| open.iter().map(|(_, heading)| heading.clone()).collect()).clone()
+    }
+
+    fn level_one(&self) -> Option<&str> {
+        self.open.first().filter(|(level, _)| *level == 1).map(|(_, heading)| heading.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;

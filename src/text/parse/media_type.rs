@@ -1,0 +1,102 @@
+//! The media types that can be read, from a `Content-Type` or a file name.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+/// A media type with a parser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MediaType {
+    Markdown,
+    Plain,
+    Html,
+}
+
+/// Names what was asked for and what there is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("media type {asked:?} is not supported; supported: text/markdown, text/plain, text/html")]
+pub struct UnsupportedMediaType {
+    asked: String,
+}
+
+impl UnsupportedMediaType {
+    fn new(asked: &str) -> Self {
+        // Callers choose this text: keep what comes back short.
+        Self { asked: asked.chars().take(100).collect() }
+    }
+}
+
+impl MediaType {
+    pub const ALL: &'static [Self] = &[Self::Markdown, Self::Plain, Self::Html];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Markdown => "text/markdown",
+            Self::Plain => "text/plain",
+            Self::Html => "text/html",
+        }
+    }
+
+    /// From a file's extension.
+    pub fn from_path(path: &Path) -> Result<Self, UnsupportedMediaType> {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        match extension.to_ascii_lowercase().as_str() {
+            "md" | "markdown" | "mdown" | "mkd" | "mdx" => Ok(Self::Markdown),
+            "txt" | "text" | "rst" | "adoc" | "asciidoc" | "log" => Ok(Self::Plain),
+            "html" | "htm" | "xhtml" => Ok(Self::Html),
+            _ => Err(UnsupportedMediaType::new(&format!(".{extension}"))),
+        }
+    }
+}
+
+/// From a `Content-Type`; parameters such as `charset` are ignored, because decoding reads the bytes themselves.
+impl FromStr for MediaType {
+    type Err = UnsupportedMediaType;
+
+    fn from_str(content_type: &str) -> Result<Self, UnsupportedMediaType> {
+        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match essence.as_str() {
+            "text/markdown" | "text/x-markdown" => Ok(Self::Markdown),
+            "text/plain" | "text/x-rst" | "text/prs.fallenstein.rst" | "text/asciidoc" => Ok(Self::Plain),
+            "text/html" | "application/xhtml+xml" => Ok(Self::Html),
+            _ => Err(UnsupportedMediaType::new(&essence)),
+        }
+    }
+}
+
+impl fmt::Display for MediaType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_are_read_in_any_case_and_with_parameters() {
+        assert_eq!("Text/HTML; charset=utf-8".parse(), Ok(MediaType::Html));
+        assert_eq!("text/markdown".parse(), Ok(MediaType::Markdown));
+    }
+
+    #[test]
+    fn an_unsupported_type_names_what_is_supported() {
+        let error = "application/x-tar".parse::<MediaType>().unwrap_err().to_string();
+        assert!(error.contains("application/x-tar") && error.contains("text/markdown"), "{error}");
+    }
+
+    #[test]
+    fn file_names_give_their_type() {
+        assert_eq!(MediaType::from_path(Path::new("a/README.MD")), Ok(MediaType::Markdown));
+        assert_eq!(MediaType::from_path(Path::new("notes.rst")), Ok(MediaType::Plain));
+        assert!(MediaType::from_path(Path::new("Makefile")).is_err());
+    }
+
+    #[test]
+    fn every_type_is_read_back_from_its_name() {
+        for &media_type in MediaType::ALL {
+            assert_eq!(media_type.as_str().parse(), Ok(media_type));
+        }
+    }
+}
