@@ -109,8 +109,10 @@ fn statement(
         format!("${}", parameters.len())
     };
     let tenant = bind(Box::new(search.tenant.0));
-    let of: Vec<i64> = search.collections.iter().map(|collection| collection.0).collect();
-    let collections = bind(Box::new(of));
+    // A parameter that no part uses would have no type; the lexical leg's keys imply its collections.
+    let scoped = search.embedding.is_some() || search.filter.is_some();
+    let of = || search.collections.iter().map(|collection| collection.0).collect::<Vec<i64>>();
+    let collections = if scoped { bind(Box::new(of())) } else { String::new() };
     let (limit, depth) = (search.limit, search.candidates);
     let allowed = search.filter.as_ref().map(|filter| {
         let condition = filter::condition(filter, &mut bind);
