@@ -154,6 +154,7 @@ impl Application {
             rag: Arc::clone(&core.rag),
             tree: Arc::clone(&core.tree),
             health: health.clone(),
+            uploads: http::Uploads::new(settings.server.max_upload_bytes),
             metrics: core.metrics.clone(),
         });
         let listen = |host: &str, port: u16, name: &str| {

@@ -72,7 +72,7 @@ impl Error {
         self
     }
 
-    fn because(mut self, cause: impl ToString) -> Self {
+    fn because(mut self, cause: &dyn ToString) -> Self {
         self.cause = Some(cause.to_string());
         self
     }
@@ -104,7 +104,7 @@ impl From<CallError> for Error {
                 (Code::Unavailable, "a part of the server is restarting: try again shortly")
             }
         };
-        Self::new(code, message).because(error)
+        Self::new(code, message).because(&error)
     }
 }
 
@@ -115,17 +115,17 @@ impl From<StoreError> for Error {
             StoreError::Call(call) => call.into(),
             StoreError::Conflict(ref text) => Self::new(Code::Conflict, text.clone()),
             StoreError::Unavailable(_) => {
-                Self::new(Code::Unavailable, "the database is unavailable: try again shortly").because(error)
+                Self::new(Code::Unavailable, "the database is unavailable: try again shortly").because(&error)
             }
             StoreError::Saturated => {
-                Self::new(Code::Overloaded, "too much is under way: try again shortly").because(error)
+                Self::new(Code::Overloaded, "too much is under way: try again shortly").because(&error)
             }
             StoreError::Timeout => {
                 Self::new(Code::DeadlineExceeded, "the request took longer than its time limit")
-                    .because(error)
+                    .because(&error)
             }
             StoreError::Internal(_) => {
-                Self::new(Code::Internal, "an internal error; it is logged").because(error)
+                Self::new(Code::Internal, "an internal error; it is logged").because(&error)
             }
         }
     }

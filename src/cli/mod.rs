@@ -58,7 +58,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server.
-    Serve(serve::Serve),
+    Serve,
     /// Ingest files and folders into a collection.
     Ingest(ingest::Ingest),
     /// Search and print the best chunks.
@@ -103,7 +103,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return complain(&anyhow::Error::new(error), EX_CONFIG),
     };
-    let serving = matches!(cli.command, Command::Serve(_));
+    let serving = matches!(cli.command, Command::Serve);
     log(&settings, serving);
     let outcome = actix_web::rt::System::new().block_on(dispatch(cli, settings));
     match outcome {
@@ -115,7 +115,7 @@ pub fn run(cli: Cli) -> ExitCode {
 async fn dispatch(cli: Cli, settings: Settings) -> Result<ExitCode> {
     let Cli { global, command } = cli;
     match command {
-        Command::Serve(serve) => serve.run(settings).await,
+        Command::Serve => serve::run(settings).await,
         Command::Ingest(ingest) => ingest.run(&global, settings).await,
         Command::Search(search) => search.run(&global, settings).await,
         Command::Ask(ask) => ask.run(&global, settings).await,

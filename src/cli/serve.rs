@@ -1,7 +1,6 @@
 use crate::app::Application;
 use crate::config::Settings;
 use anyhow::Result;
-use clap::Args;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -10,42 +9,36 @@ const EX_SOFTWARE: u8 = 70;
 /// 128 + SIGTERM: told twice, so stopped without finishing.
 const IMPATIENT: i32 = 143;
 
-#[derive(Debug, Args)]
-pub(super) struct Serve {}
-
-impl Serve {
-    #[expect(clippy::unused_self, reason = "flags of `serve` come here")]
-    pub(super) async fn run(self, settings: Settings) -> Result<ExitCode> {
-        let host = settings.server.host.clone();
-        // Before anything is started, so that an early Ctrl-C is not lost.
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let application = tokio::select! {
-            built = Application::build(settings) => built?,
-            _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
-            _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
-        };
-        tracing::info!(
-            api = %format!("http://{host}:{}", application.port),
-            docs = %format!("http://{host}:{}/docs", application.port),
-            metrics = %format!("http://{host}:{}/metrics", application.admin_port),
-            "ready"
-        );
-        let stop = async move {
+pub(super) async fn run(settings: Settings) -> Result<ExitCode> {
+    let host = settings.server.host.clone();
+    // Before anything is started, so that an early Ctrl-C is not lost.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let application = tokio::select! {
+        built = Application::build(settings) => built?,
+        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+    };
+    tracing::info!(
+        api = %format!("http://{host}:{}", application.port),
+        docs = %format!("http://{host}:{}/docs", application.port),
+        metrics = %format!("http://{host}:{}/metrics", application.admin_port),
+        "ready"
+    );
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            tokio::spawn(async move {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                tracing::warn!("told twice to stop: stopping at once");
-                std::process::exit(IMPATIENT);
-            });
-        };
-        let orderly = application.run(stop).await?;
-        Ok(if orderly { ExitCode::SUCCESS } else { ExitCode::from(EX_SOFTWARE) })
-    }
+            tracing::warn!("told twice to stop: stopping at once");
+            std::process::exit(IMPATIENT);
+        });
+    };
+    let orderly = application.run(stop).await?;
+    Ok(if orderly { ExitCode::SUCCESS } else { ExitCode::from(EX_SOFTWARE) })
 }

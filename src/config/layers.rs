@@ -89,6 +89,7 @@ impl Sources {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` wants")]
 fn invalid(error: config::ConfigError) -> ConfigError {
     ConfigError(error.to_string())
 }

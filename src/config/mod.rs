@@ -83,6 +83,10 @@ impl Settings {
         require(self.ingest.lease_ms >= 1000, "ingest.lease_ms must be at least 1000")?;
         require((1..=256).contains(&self.database.pool_size), "database.pool_size must be within 1..=256")?;
         require(
+            self.server.max_body_bytes <= self.server.max_upload_bytes,
+            "server.max_body_bytes must not exceed server.max_upload_bytes",
+        )?;
+        require(
             self.ingest.max_document_bytes <= self.server.max_body_bytes,
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;

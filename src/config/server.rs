@@ -9,6 +9,8 @@ pub struct ServerSettings {
     pub port: u16,
     pub workers: usize,
     pub max_body_bytes: usize,
+    /// All bodies of documents in memory at once.
+    pub max_upload_bytes: usize,
     pub max_json_bytes: usize,
     pub max_connections: usize,
     pub read_timeout_ms: u64,

@@ -3,7 +3,7 @@ use crate::error::{Code, Error};
 use crate::rag::Caller;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
@@ -72,5 +72,5 @@ fn presented(request: &HttpRequest) -> Option<&[u8]> {
         let (scheme, token) = value.as_bytes().split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
     });
-    bearer.or_else(|| request.headers().get("x-api-key").map(|value| value.as_bytes()))
+    bearer.or_else(|| request.headers().get("x-api-key").map(HeaderValue::as_bytes))
 }

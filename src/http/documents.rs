@@ -155,6 +155,7 @@ pub(super) async fn put(
     let content_type = content_type(&request);
     // JSON escapes may double a text's size.
     let limit = limits.server.max_body_bytes;
+    let _room = state.uploads.reserve(&request, limit)?;
     let bytes = body::read(&request, payload.into_inner(), limit).await?;
     let incoming = if content_type.starts_with("application/json") {
         let new: NewDocument = body::parse(&bytes)?;
@@ -225,6 +226,7 @@ pub(super) async fn create_many(
     let collection = state.rag.catalog.get(caller, &name).await?;
     let content_type = content_type(&request);
     let max_document = limits.ingest.max_document_bytes;
+    let _room = state.uploads.reserve(&request, limits.server.max_body_bytes)?;
     let (documents, rejected) = if content_type.starts_with("application/x-ndjson") {
         let bytes = body::read(&request, payload.into_inner(), limits.server.max_body_bytes).await?;
         upload::ndjson(&bytes, max_document)

@@ -30,7 +30,7 @@ pub async fn envelope<B: MessageBody + 'static>(
     let mut response = match outcome {
         Ok(Ok(response)) => documented(response.map_into_boxed_body()),
         Ok(Err(error)) => return Err(answered(&in_our_words(&error), id)),
-        Err(_) => return Err(answered(&internal("a handler panicked"), id)),
+        Err(_) => return Err(answered(&internal(&"a handler panicked"), id)),
     };
     response.headers_mut().insert(REQUEST_ID, id);
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
@@ -45,7 +45,7 @@ pub async fn envelope<B: MessageBody + 'static>(
     Ok(response)
 }
 
-fn internal(cause: impl ToString) -> ApiError {
+fn internal(cause: &dyn ToString) -> ApiError {
     let shown = Error::new(Code::Internal, "an internal error; it is logged");
     ApiError(Error { cause: Some(cause.to_string()), ..shown })
 }

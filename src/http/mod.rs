@@ -15,11 +15,13 @@ mod search;
 mod sse;
 mod system;
 mod upload;
+mod uploads;
 
 pub use auth::Principal;
 pub use error::ApiError;
 pub use health::Health;
 pub use openapi::document as openapi_document;
+pub use uploads::Uploads;
 
 use crate::config::Settings;
 use crate::rag::Rag;
@@ -33,6 +35,7 @@ pub struct State {
     pub rag: Arc<Rag>,
     pub tree: Arc<Tree>,
     pub health: Health,
+    pub uploads: Uploads,
     pub metrics: PrometheusHandle,
 }
 

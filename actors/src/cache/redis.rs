@@ -5,7 +5,7 @@ use deadpool_redis::redis::AsyncCommands;
 use deadpool_redis::{Config, Pool, PoolConfig, Runtime, Timeouts};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use std::future::Future;
+use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -49,8 +49,7 @@ impl Request for Save {
 /// Connections are made when first needed, so a server starts while Redis is away.
 pub(super) fn factory(
     settings: &RedisSettings,
-) -> Result<impl Fn(Lifeline) -> std::pin::Pin<Box<dyn Future<Output = Result<Redis, String>>>> + use<>, String>
-{
+) -> Result<impl Fn(Lifeline) -> Ready<Result<Redis, String>> + use<>, String> {
     let timeout = Duration::from_millis(settings.timeout_ms);
     let config = settings.url.as_ref().map(|url| {
         let mut config = Config::from_url(url.expose_secret());
@@ -68,11 +67,7 @@ pub(super) fn factory(
     }
     Ok(move |_| {
         let pool = config.as_ref().map(|config| config.create_pool(Some(Runtime::Tokio1)));
-        let made = match pool.transpose() {
-            Ok(pool) => Ok(Redis(pool)),
-            Err(error) => Err(error.to_string()),
-        };
-        Box::pin(std::future::ready(made)) as std::pin::Pin<Box<dyn Future<Output = _>>>
+        ready(pool.transpose().map(Redis).map_err(|error| error.to_string()))
     })
 }
 

@@ -35,9 +35,9 @@ impl Queue {
         let mut state = self.state();
         let State { interactive: queries, bulk, .. } = &mut *state;
         if interactive {
-            queries.extend(items)
+            queries.extend(items);
         } else {
-            bulk.extend(items)
+            bulk.extend(items);
         }
         drop(state);
         self.changed.notify_all();

@@ -26,15 +26,17 @@ pub(super) struct Child<S: Service> {
 }
 
 impl<S: Service> Child<S> {
-    pub(super) async fn incarnate(&self) -> Result<Incarnation<S>, End> {
-        let inner = &self.handle.inner;
-        inner.meter.enter(ActorState::Starting);
-        let incarnation =
-            Incarnation::start(Arc::clone(&self.factory), Arc::clone(&inner.meter), self.spec.start_within)
-                .await?;
-        inner.address.store(Some(Arc::new(incarnation.address.clone())));
-        inner.meter.enter(ActorState::Running);
-        Ok(incarnation)
+    /// Cancel safe: a start given up half-way leaves nothing running.
+    pub(super) fn incarnate(&self) -> impl Future<Output = Result<Incarnation<S>, End>> + use<S> {
+        let (factory, within) = (Arc::clone(&self.factory), self.spec.start_within);
+        let inner = Arc::clone(&self.handle.inner);
+        async move {
+            inner.meter.enter(ActorState::Starting);
+            let incarnation = Incarnation::start(factory, Arc::clone(&inner.meter), within).await?;
+            inner.address.store(Some(Arc::new(incarnation.address.clone())));
+            inner.meter.enter(ActorState::Running);
+            Ok(incarnation)
+        }
     }
 
     /// Supervises from the first, already started incarnation on.
@@ -48,14 +50,25 @@ impl<S: Service> Child<S> {
                     end = incarnation.ended() => end,
                     Some(request) = self.stops.recv() => return self.stop(current, request).await,
                 },
-                None => match self.incarnate().await {
-                    Ok(incarnation) => {
-                        tracing::info!(actor = name, "actor restarted");
-                        current = Some(incarnation);
-                        continue;
+                None => {
+                    let mut starting = std::pin::pin!(self.incarnate());
+                    let started = tokio::select! {
+                        started = &mut starting => started,
+                        // What is half-started gets the grace to come up, to be stopped in order.
+                        Some(request) = self.stops.recv() => {
+                            let started = tokio::time::timeout(request.0, starting).await;
+                            return self.stop(started.ok().and_then(Result::ok), request).await;
+                        }
+                    };
+                    match started {
+                        Ok(incarnation) => {
+                            tracing::info!(actor = name, "actor restarted");
+                            current = Some(incarnation);
+                            continue;
+                        }
+                        Err(end) => end,
                     }
-                    Err(end) => end,
-                },
+                }
             };
             self.handle.inner.address.store(None);
             recent.push_back(Instant::now());
@@ -72,7 +85,8 @@ impl<S: Service> Child<S> {
             }
             if recent.len() > self.spec.restarts.intensity {
                 self.handle.inner.meter.enter(ActorState::Failed);
-                let _ = self.fatal.send(format!("{name}: {}", end.error)).await;
+                // The first reason counts; waiting for a reader would leave stop requests unanswered.
+                let _ = self.fatal.try_send(format!("{name}: {}", end.error));
                 return self.acknowledge_stops().await;
             }
             tokio::select! {

@@ -59,6 +59,7 @@ impl<S: Service> Handle<S> {
     ///
     /// # Cancel safety
     /// Dropping the future drops the work behind it, begun or not.
+    #[expect(clippy::disallowed_methods, reason = "the one place that sends; the permit is the bound")]
     pub async fn call<M: Request>(&self, message: M, deadline: Deadline) -> Result<M::Reply, CallError>
     where
         S: Serve<M>,

@@ -42,10 +42,25 @@ pub(super) struct Incarnation<S: Service> {
     ended: mpsc::UnboundedReceiver<End>,
     retire: Option<oneshot::Sender<Duration>>,
     retired: oneshot::Receiver<()>,
+    dead: bool,
+}
+
+/// Stops an arbiter unless its incarnation came to life: a start given up half-way leaves no thread.
+struct Unborn(Option<ArbiterHandle>);
+
+impl Drop for Unborn {
+    fn drop(&mut self) {
+        if let Some(arbiter) = &self.0 {
+            arbiter.stop();
+        }
+    }
 }
 
 impl<S: Service> Incarnation<S> {
     /// Starts a service on a fresh arbiter; an error or a panic in its factory is returned.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the arbiter and what the factory has made so far.
     pub(super) async fn start(factory: Factory<S>, meter: Arc<Meter>, within: Duration) -> Result<Self, End> {
         let arbiter = Arbiter::new().handle();
         let (lifeline, ended) = mpsc::unbounded_channel();
@@ -55,23 +70,32 @@ impl<S: Service> Incarnation<S> {
         let (gone, retired) = oneshot::channel();
         let birth = Birth { factory, meter, lifeline, ready, retiring, gone };
         let here = arbiter.clone();
+        let mut unborn = Unborn(Some(arbiter.clone()));
         arbiter.spawn_fn(move || drop(actix_rt::spawn(birth.live(here))));
         let failed = |error: &str| End { cause: Cause::Error, error: error.to_owned() };
         match tokio::time::timeout(within, started).await {
-            Ok(Ok(Ok(address))) => Ok(Self { address, arbiter, ended, retire: Some(retire), retired }),
+            Ok(Ok(Ok(address))) => {
+                unborn.0 = None;
+                Ok(Self { address, arbiter, ended, retire: Some(retire), retired, dead: false })
+            }
             Ok(Ok(Err(end))) => Err(end),
             Ok(Err(_)) => Err(End { cause: Cause::Kill, error: "its arbiter died".to_owned() }),
-            Err(_) => {
-                arbiter.stop();
-                Err(failed(&format!("not started within {within:?}")))
-            }
+            Err(_) => Err(failed(&format!("not started within {within:?}"))),
         }
     }
 
     /// Resolves when this incarnation is over. Cancel safe.
     pub(super) async fn ended(&mut self) -> End {
         let dead = || End { cause: Cause::Kill, error: "its arbiter died".to_owned() };
-        self.ended.recv().await.unwrap_or_else(dead)
+        tokio::select! {
+            biased;
+            end = self.ended.recv() => end.unwrap_or_else(dead),
+            // A thread of the service's own may hold a lifeline longer than the arbiter lives.
+            _ = &mut self.retired, if !self.dead => {
+                self.dead = true;
+                dead()
+            }
+        }
     }
 
     /// Lets running jobs finish for at most `grace`, stops the service (again at most `grace`)
@@ -80,7 +104,9 @@ impl<S: Service> Incarnation<S> {
         if let Some(retire) = self.retire.take() {
             let _ = retire.send(grace);
         }
-        let _ = tokio::time::timeout(grace * 2 + Duration::from_millis(100), &mut self.retired).await;
+        if !self.dead {
+            let _ = tokio::time::timeout(grace * 2 + Duration::from_millis(100), &mut self.retired).await;
+        }
         self.arbiter.stop();
     }
 }
@@ -98,8 +124,10 @@ struct Birth<S: Service> {
 impl<S: Service> Birth<S> {
     /// The whole life on the arbiter, from the factory to the arbiter's own stop.
     async fn live(self, arbiter: ArbiterHandle) {
-        // A task of its own, so that a panic in the factory is news instead of silence.
-        let made = actix_rt::spawn((self.factory)(self.lifeline.clone())).await;
+        // A task of its own, so that a panic in the factory, before or after its first await, is
+        // news instead of silence.
+        let (factory, lifeline) = (Arc::clone(&self.factory), self.lifeline.clone());
+        let made = actix_rt::spawn(async move { factory(lifeline).await }).await;
         let refusal = match made {
             Ok(Ok(service)) => return self.serve(Rc::new(service), &arbiter).await,
             Ok(Err(error)) => End { cause: Cause::Error, error },
@@ -111,7 +139,10 @@ impl<S: Service> Birth<S> {
 
     async fn serve(self, service: Rc<S>, arbiter: &ArbiterHandle) {
         let busy = Rc::new(());
-        let context = Context::new();
+        let mut context = Context::new();
+        // Admission is the bound. actix's own capacity (16) would refuse admitted jobs, because all
+        // callers share one address.
+        context.set_mailbox_capacity(0);
         let address = context.address();
         let worker = Worker {
             service: Rc::clone(&service),
