@@ -146,7 +146,10 @@ fn log(settings: &Settings, serving: bool) {
     let level = if serving { settings.log.level.as_str() } else { "warn" };
     let filter = EnvFilter::try_from_env("MCP_RAG_LOG")
         .unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn")));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     match settings.log.format {
         LogFormat::Json => log.json().init(),
         LogFormat::Text => log.with_target(false).init(),

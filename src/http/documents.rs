@@ -51,7 +51,8 @@ pub(super) struct NewDocument {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub(super) attributes: Option<Value>,
-    /// Principals who may see it.
+    /// Principals who may see it. Stored, and enforced once there are callers other than the tenant's
+    /// administrator, who sees every document.
     #[serde(default)]
     pub(super) acl: Vec<String>,
 }

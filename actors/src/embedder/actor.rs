@@ -80,7 +80,7 @@ impl EmbedderHandle {
     /// Loads the model (once for all incarnations: its weights never change) and starts.
     pub async fn start(tree: &Tree, settings: &EmbedderSettings) -> Result<Self, StartError> {
         let refused = |error: String| StartError { name: "embedder", error };
-        let model = Model::load(&settings.model_dir).map_err(|error| refused(error.to_string()))?;
+        let model = Model::load(&settings.directory()).map_err(|error| refused(error.to_string()))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if settings.threads == 0 { cores } else { settings.threads };
         let (weights, batch_tokens) = (model.clone(), settings.batch_tokens);

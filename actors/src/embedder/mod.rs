@@ -26,5 +26,16 @@ pub struct EmbedderSettings {
     pub batch_tokens: usize,
 }
 
+impl EmbedderSettings {
+    /// The model's folder. A relative one is looked for in the current directory, then above the
+    /// program, so that a built binary works from anywhere.
+    fn directory(&self) -> PathBuf {
+        let program = std::env::current_exe().unwrap_or_default();
+        let above = program.ancestors().skip(1).map(|folder| folder.join(&self.model_dir));
+        let found = std::iter::once(self.model_dir.clone()).chain(above).find(|folder| folder.is_dir());
+        found.unwrap_or_else(|| self.model_dir.clone())
+    }
+}
+
 /// Texts one request may hold, so that the queue is bounded in texts too.
 pub const MAX_TEXTS: usize = 64;
