@@ -35,6 +35,16 @@ impl Engine for Extractive {
     }
 }
 
+/// A sentence as a person would quote it: without its line breaks and its list marker.
+fn one_line(sentence: &str) -> String {
+    let words: Vec<&str> = sentence.split_whitespace().collect();
+    let is_marker = |word: &str| {
+        matches!(word, "-" | "*" | "+" | ">") || word.strip_suffix('.').is_some_and(|digits| digits.parse::<u16>().is_ok())
+    };
+    let marked = words.len() > 1 && words.first().is_some_and(|word| is_marker(word));
+    words[usize::from(marked)..].join(" ")
+}
+
 impl Extractive {
     async fn sentences(&self, prompt: &Prompt) -> Vec<String> {
         let language = Language::from_setting(&prompt.language);
@@ -56,7 +66,7 @@ impl Extractive {
         let chosen = choose(&found, &passages, cosines.as_deref(), &Policy::default());
         let quote = |selected: &extract::Selected| {
             let text = passages[selected.passage].text.get(selected.span.clone()).unwrap_or_default();
-            format!("{} [{}]", text.trim(), selected.passage + 1)
+            format!("{} [{}]", one_line(text), selected.passage + 1)
         };
         let chosen = chosen.unwrap_or_default();
         chosen
@@ -89,5 +99,18 @@ impl Extractive {
             cosines[at] = question.iter().zip(sentence).map(|(a, b)| a * b).sum();
         }
         Some(cosines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn a_quoted_sentence_loses_its_line_breaks_and_its_list_marker() {
+        assert_eq!(one_line("- While it is away,\n  a search goes on."), "While it is away, a search goes on.");
+        assert_eq!(one_line("12. Restart it."), "Restart it.");
+        assert_eq!(one_line("-"), "-");
+        assert_eq!(one_line("2024 was warm."), "2024 was warm.");
     }
 }

@@ -6,6 +6,7 @@ mod prepare;
 mod worker;
 
 pub use accept::{Incoming, Rejected};
+pub use prepare::embedded_texts;
 pub use worker::Worker;
 
 use std::sync::Arc;

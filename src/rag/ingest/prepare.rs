@@ -66,6 +66,15 @@ pub(super) fn prepare(
     Ok(Prepared { text, title, chunks, embedded })
 }
 
+/// What the embedder will read of a document: the benchmark of ingest gives it the same alone.
+pub fn embedded_texts(
+    document: &WaitingDocument,
+    collection: &Collection,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<String>, String> {
+    prepare(document, collection, tokenizer).map(|prepared| prepared.embedded)
+}
+
 fn to_i32(number: usize) -> Result<i32, String> {
     i32::try_from(number).map_err(|_| "the document is too large".to_owned())
 }

@@ -124,8 +124,9 @@ impl Packer<'_> {
         span.len() <= self.limits.bytes() && self.index.count(span) <= budget
     }
 
-    /// Where the chunk after pieces `first..end` starts so as to repeat the end of this one: at a sentence or line
-    /// where one is short enough, else, in prose, at a word. Sections do not repeat each other.
+    /// Where the chunk after pieces `first..end` starts so as to repeat the end of this one: at a sentence or line,
+    /// if one is short enough. Half a sentence would be a quote that says something else. Sections do not repeat
+    /// each other.
     fn overlap(&self, first: usize, end: usize) -> Option<usize> {
         let following = self.pieces.get(end)?;
         let last = &self.pieces[end - 1];
@@ -141,18 +142,8 @@ impl Packer<'_> {
         };
         // A closing fence would open a code block that is none.
         let opens = |&piece: &usize| !self.text[self.pieces[piece].span.clone()].starts_with("```");
-        if let Some(earliest) = (first + 1..end).rev().take_while(repeatable).last() {
-            return (earliest..end).find(opens).map(|piece| self.pieces[piece].span.start);
-        }
-        let prose =
-            matches!(self.blocks[last.block].kind, BlockKind::Paragraph | BlockKind::Quote | BlockKind::List);
-        if !prose || last.block != following.block {
-            return None;
-        }
-        let tokens = self.index.tokens(last.span.clone());
-        let tail = tokens.get(tokens.len().saturating_sub(self.limits.overlap_tokens)..)?;
-        let starts_word = |start: &usize| self.text[..*start].ends_with(char::is_whitespace);
-        tail.iter().map(|token| token.start).filter(|&start| start > last.span.start).find(starts_word)
+        let earliest = (first + 1..end).rev().take_while(repeatable).last()?;
+        (earliest..end).find(opens).map(|piece| self.pieces[piece].span.start)
     }
 }
 
