@@ -111,7 +111,12 @@ async fn stream_answer(state: Data<State>, query: AnswerQuery, caller: Caller, o
         drop(happened); // with nobody left to read, the answer ends too
     };
     // The answer drops its end of the channel when it is complete, which ends the forwarding.
-    let (answered, ()) = tokio::join!(state.rag.answer(query, caller, Some(events)), forwarding);
+    let answering = async { tokio::join!(state.rag.answer(query, caller, Some(events)), forwarding).0 };
+    let answered = tokio::select! {
+        answered = answering => answered,
+        // A model may be silent for long: its connection must not outlive the client's.
+        () = out.closed() => return,
+    };
     let last = match answered {
         Ok(answer) => sse::event("done", &answer),
         Err(error) => sse::event("error", &super::error::body(&error)),

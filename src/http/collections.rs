@@ -181,7 +181,7 @@ pub(super) async fn create(
         overlap_tokens: new.chunking.overlap_tokens,
     };
     let created = state.rag.store.call(create, caller.deadline).await?;
-    state.rag.catalog.forget(caller.tenant).await;
+    state.rag.catalog.forget();
     Ok(HttpResponse::build(StatusCode::CREATED).json(CollectionView::from(created)))
 }
 
@@ -238,7 +238,7 @@ pub(super) async fn update(
     let CollectionChange { description, metadata } = change;
     let update = UpdateCollection { tenant: caller.tenant, id, description, metadata };
     let updated = state.rag.store.call(update, caller.deadline).await?;
-    state.rag.catalog.forget(caller.tenant).await;
+    state.rag.catalog.forget();
     Ok(HttpResponse::Ok().json(CollectionView::from(updated)))
 }
 
@@ -253,6 +253,6 @@ pub(super) async fn delete(
     let id = state.rag.catalog.get(caller, &name).await?.id;
     let receipt =
         state.rag.store.call(DeleteCollection { tenant: caller.tenant, id }, caller.deadline).await?;
-    state.rag.catalog.forget(caller.tenant).await;
+    state.rag.catalog.forget();
     Ok(HttpResponse::Ok().json(json!({"deleted": receipt})))
 }

@@ -338,7 +338,7 @@ pub(super) async fn delete(
     let collection = state.rag.catalog.get(caller, &name).await?.id;
     let delete = DeleteDocument { tenant: caller.tenant, collection, external_id };
     let receipt = state.rag.store.call(delete, caller.deadline).await?;
-    state.rag.catalog.forget(caller.tenant).await;
+    state.rag.catalog.forget();
     Ok(HttpResponse::Ok().json(json!({"deleted": receipt})))
 }
 

@@ -2,6 +2,7 @@ use crate::error::{Code, Error};
 use mcp_rag_actors::store::{Collection, ListCollections, StoreError, StoreHandle, TenantId};
 use moka::future::Cache;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Caller;
@@ -13,12 +14,15 @@ use super::Caller;
 #[derive(Clone)]
 pub struct Catalog {
     store: StoreHandle,
-    known: Cache<TenantId, Arc<Vec<Collection>>>,
+    known: Cache<(TenantId, u64), Arc<Vec<Collection>>>,
+    /// Part of the key: a load that began before a write ends under a key that nobody asks for any
+    /// more, so it cannot bring back what the write made stale.
+    generation: Arc<AtomicU64>,
 }
 
 impl Catalog {
     pub(super) fn new(store: StoreHandle, ttl: Duration) -> Self {
-        Self { store, known: Cache::builder().max_capacity(10_000).time_to_live(ttl).build() }
+        Self { store, known: Cache::builder().max_capacity(10_000).time_to_live(ttl).build(), generation: Arc::default() }
     }
 
     pub async fn all(&self, caller: Caller) -> Result<Arc<Vec<Collection>>, Error> {
@@ -27,7 +31,8 @@ impl Catalog {
             self.store.call(list, caller.deadline).await.map(Arc::new)
         };
         // Concurrent callers share one query.
-        let shared = self.known.try_get_with(caller.tenant, load).await;
+        let key = (caller.tenant, self.generation.load(Ordering::Acquire));
+        let shared = self.known.try_get_with(key, load).await;
         shared.map_err(|error| copy(&error).into())
     }
 
@@ -60,8 +65,9 @@ impl Catalog {
         Ok(chosen)
     }
 
-    pub async fn forget(&self, tenant: TenantId) {
-        self.known.invalidate(&tenant).await;
+    /// Called after every write that changes what a search can return.
+    pub fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 }
 

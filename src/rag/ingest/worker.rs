@@ -144,7 +144,7 @@ async fn ingest(rag: &Rag, claim: &Claim, document: WaitingDocument) {
             "failed"
         }
     };
-    rag.catalog.forget(claim.tenant).await;
+    rag.catalog.forget();
     metrics::counter!("mcp_rag_ingested_documents_total", "outcome" => outcome).increment(1);
 }
 
@@ -185,7 +185,7 @@ async fn collection_of(rag: &Rag, claim: &Claim, document: &WaitingDocument) -> 
         return Ok(found.clone());
     }
     // Created by another replica a moment ago: look again, past what is remembered.
-    rag.catalog.forget(claim.tenant).await;
+    rag.catalog.forget();
     let all = rag.catalog.all(caller).await?;
     let found = all.iter().find(|collection| collection.id == document.collection);
     found.cloned().ok_or_else(|| Error::not_found("collection"))
