@@ -26,7 +26,7 @@ use std::time::Duration;
 /// How long an actor may take to let go of what it owns.
 const ACTOR_GRACE: Duration = Duration::from_secs(25);
 /// The name under which the default model's vectors are kept.
-const MODEL: &str = "all-MiniLM-L6-v2";
+pub(crate) const MODEL: &str = "all-MiniLM-L6-v2";
 
 /// The pipelines over running actors, without a listener: what the command line uses too.
 pub struct Core {
@@ -52,6 +52,7 @@ impl Core {
     async fn start_actors(tree: &Tree, settings: Settings) -> Result<Arc<Rag>> {
         let (owner, app) = database(tree, &settings).await?;
         let migrated = store::migrate(&owner, settings.database.migrate).await?;
+        store::take_role(&app).await?;
         tracing::info!(
             postgres = migrated.postgres,
             pgvector = migrated.pgvector,
@@ -95,7 +96,7 @@ async fn database(tree: &Tree, settings: &Settings) -> Result<(Config, Config)> 
     Ok((connections.owner, connections.app))
 }
 
-fn pool(settings: &Settings, config: Config) -> PoolSettings {
+pub(crate) fn pool(settings: &Settings, config: Config) -> PoolSettings {
     let database = &settings.database;
     PoolSettings {
         config,

@@ -47,6 +47,11 @@ impl Client {
         }
     }
 
+    /// Where the server is: `http://host:port`.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {

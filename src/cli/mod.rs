@@ -3,6 +3,7 @@
 
 mod ask;
 mod beir;
+mod bench;
 mod check;
 mod client;
 mod eval;
@@ -67,6 +68,9 @@ enum Command {
     Ask(ask::Ask),
     /// Measure retrieval quality on a set in BEIR layout.
     Eval(eval::Eval),
+    /// Measure speed, beside what it is to be compared with.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Bring the database schema up to date.
     Migrate,
     /// Look at the configuration.
@@ -120,6 +124,7 @@ async fn dispatch(cli: Cli, settings: Settings) -> Result<ExitCode> {
         Command::Search(search) => search.run(&global, settings).await,
         Command::Ask(ask) => ask.run(&global, settings).await,
         Command::Eval(eval) => eval.run(&global, settings).await,
+        Command::Bench(bench) => bench.run(&global, settings).await,
         Command::Migrate => migrate::run(&global, settings).await,
         Command::Config(ConfigCommand::Check) => check::run(&global),
         Command::Openapi => {
@@ -144,8 +149,9 @@ fn out(line: &str) {
 /// Clients are quiet unless something is wrong; the server tells what it does.
 fn log(settings: &Settings, serving: bool) {
     let level = if serving { settings.log.level.as_str() } else { "warn" };
+    // Off: what a client sends that is no HTTP is no error of the server's.
     let filter = EnvFilter::try_from_env("MCP_RAG_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn")));
+        .unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn,actix_http::h1=off")));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

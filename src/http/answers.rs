@@ -24,14 +24,18 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[serde(deny_unknown_fields)]
 pub(super) struct AnswerRequest {
     question: String,
+    /// Names of collections; all visible ones by default.
     collections: Option<Vec<String>>,
     /// Passages to answer from: 1 to 100, 8 by default.
     top_k: Option<u16>,
     #[serde(default)]
     mode: ModeName,
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
+    /// Conditions on `attributes`, as in a search.
     filters: Option<Value>,
+    /// Leave out passages that score lower.
     min_score: Option<f32>,
+    /// Stop before the passages hold more tokens than this.
     max_tokens: Option<u32>,
     #[serde(default)]
     rerank: bool,
@@ -76,8 +80,10 @@ impl AnswerRequest {
     }
 }
 
-#[utoipa::path(post, path = "/v1/answers", tag = "answers", request_body = AnswerRequest,
-    responses((status = 200, body = Answer, description = "the answer, or with `stream: true` its events"), (status = 400), (status = 503)))]
+/// Answer a question.
+#[utoipa::path(post, path = "/v1/answers", tag = "answers",
+    request_body(content = AnswerRequest, example = json!({"question": "What happens to a search while the embedder is away?"})),
+    responses((status = 200, body = Answer, description = "the answer, or with `stream: true` its events"), (status = 400), (status = 404, description = "unknown collection"), (status = 503)))]
 pub(super) async fn answer(
     state: Data<State>,
     principal: Principal,

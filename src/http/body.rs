@@ -8,6 +8,9 @@ use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::pin::Pin;
 
+/// A longer path names nothing a person would look for.
+const MAX_PARAM: usize = 128;
+
 /// A JSON body: bounded, UTF-8, without unknown fields, and with errors that name the field.
 pub(super) struct Json<T>(pub(super) T);
 
@@ -67,7 +70,7 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         }
         let kind = if inner.is_data() { "" } else { "malformed JSON: " };
         let error = Error::new(Code::InvalidRequest, format!("{kind}{message}"));
-        if path == "." { error } else { error.about(path) }
+        if path == "." || path.len() > MAX_PARAM { error } else { error.about(path) }
     })?;
     deserializer
         .end()

@@ -2,6 +2,7 @@ use super::body::Json;
 use super::page::{Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
+use crate::rag::ingest::holds_nul;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, http::StatusCode};
 use mcp_rag_actors::store::{Collection, CollectionId, CreateCollection, DeleteCollection, UpdateCollection};
@@ -37,7 +38,7 @@ pub(super) struct NewCollection {
     #[serde(default)]
     description: String,
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     metadata: Option<Value>,
     #[serde(default)]
     chunking: Chunking,
@@ -64,7 +65,7 @@ impl Default for Chunking {
 #[serde(deny_unknown_fields)]
 pub(super) struct CollectionChange {
     description: Option<String>,
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     metadata: Option<Value>,
 }
 
@@ -117,8 +118,7 @@ fn check_description(description: &str) -> Result<(), Error> {
 }
 
 fn check_metadata(metadata: &Value) -> Result<(), Error> {
-    let text = metadata.to_string();
-    if !metadata.is_object() || text.len() > MAX_METADATA || text.contains("\\u0000") {
+    if !metadata.is_object() || metadata.to_string().len() > MAX_METADATA || holds_nul(metadata) {
         return Err(Error::invalid(
             "metadata",
             format!("`metadata` is an object of at most {MAX_METADATA} bytes"),
@@ -160,7 +160,9 @@ impl NewCollection {
     }
 }
 
-#[utoipa::path(post, path = "/v1/collections", tag = "collections", request_body = NewCollection,
+/// Create a collection.
+#[utoipa::path(post, path = "/v1/collections", tag = "collections",
+    request_body(content = NewCollection, example = json!({"name": "notes", "language": "en"})),
     responses((status = 201, body = CollectionView), (status = 409, description = "the name is taken")))]
 pub(super) async fn create(
     state: Data<State>,
@@ -185,6 +187,7 @@ pub(super) async fn create(
     Ok(HttpResponse::build(StatusCode::CREATED).json(CollectionView::from(created)))
 }
 
+/// List collections.
 #[utoipa::path(get, path = "/v1/collections", tag = "collections", params(PageQuery),
     responses((status = 200, body = Page<CollectionView>)))]
 pub(super) async fn list(
@@ -208,6 +211,7 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(Page::of(views, limit, |view: &CollectionView| view.id.clone())))
 }
 
+/// Get a collection.
 #[utoipa::path(get, path = "/v1/collections/{name}", tag = "collections", params(("name" = String, Path)),
     responses((status = 200, body = CollectionView), (status = 404)))]
 pub(super) async fn get(
@@ -219,8 +223,9 @@ pub(super) async fn get(
     Ok(HttpResponse::Ok().json(CollectionView::from(collection)))
 }
 
+/// Change a collection's description or metadata.
 #[utoipa::path(patch, path = "/v1/collections/{name}", tag = "collections", params(("name" = String, Path)),
-    request_body = CollectionChange, responses((status = 200, body = CollectionView), (status = 404)))]
+    request_body(content = CollectionChange, example = json!({"description": "animals"})), responses((status = 200, body = CollectionView), (status = 404)))]
 pub(super) async fn update(
     state: Data<State>,
     principal: Principal,
@@ -242,6 +247,7 @@ pub(super) async fn update(
     Ok(HttpResponse::Ok().json(CollectionView::from(updated)))
 }
 
+/// Delete a collection with everything in it.
 #[utoipa::path(delete, path = "/v1/collections/{name}", tag = "collections", params(("name" = String, Path)),
     responses((status = 200, description = "what was deleted: `{deleted: {documents, chunks, embeddings}}`"), (status = 404)))]
 pub(super) async fn delete(

@@ -49,7 +49,7 @@ pub(super) struct NewDocument {
     /// `text/plain` (default), `text/markdown` or `text/html`.
     pub(super) media_type: Option<String>,
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub(super) attributes: Option<Value>,
     /// Principals who may see it. Stored, and enforced once there are callers other than the tenant's
     /// administrator, who sees every document.
@@ -135,8 +135,15 @@ pub(super) fn media_type(name: &str) -> Result<MediaType, Error> {
         .map_err(|error| Error::new(Code::UnsupportedMediaType, error.to_string()).about("media_type"))
 }
 
+/// Put a document in, or replace it.
+///
+/// The body is JSON, or the document itself with its content type. The same content again changes nothing.
 #[utoipa::path(put, path = "/v1/collections/{name}/documents/{external_id}", tag = "documents",
-    params(("name" = String, Path), ("external_id" = String, Path), PutQuery), request_body = NewDocument,
+    params(("name" = String, Path), ("external_id" = String, Path), PutQuery),
+    request_body(content(
+        (NewDocument = "application/json", example = json!({"title": "Fox", "text": "The quick brown fox jumps over the lazy dog."})),
+        (String = "text/markdown", example = json!("# Fox\n\nThe quick brown fox jumps over the lazy dog.")),
+        (String = "text/plain"), (String = "text/html"))),
     responses(
         (status = 202, description = "accepted: `{document, job}`"),
         (status = 201, description = "new and searchable (`wait=true`)"),
@@ -150,6 +157,10 @@ pub(super) async fn put(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let (name, external_id) = path.into_inner();
+    // Percent-encoded bytes that are no UTF-8 are read as this: two such ids would be one document.
+    if external_id.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(Error::invalid("external_id", "`external_id` is not valid UTF-8").into());
+    }
     let limits = &state.rag.settings;
     let caller = principal.caller(Duration::from_millis(limits.server.request_timeout_ms));
     let collection = state.rag.catalog.get(caller, &name).await?;
@@ -211,9 +222,13 @@ pub(super) async fn put(
     })))
 }
 
+/// Put many documents in.
+///
+/// A bad line or file is listed in `rejected` and never costs the good ones.
 #[utoipa::path(post, path = "/v1/collections/{name}/documents", tag = "documents", params(("name" = String, Path)),
     request_body(content = String, content_type = "application/x-ndjson",
-        description = "one document per line, or multipart/form-data with files"),
+        description = "one document per line; or `multipart/form-data` with files, whose names become external ids",
+        example = json!("{\"external_id\":\"a\",\"text\":\"Ants carry fifty times their weight.\"}\n{\"external_id\":\"b\",\"text\":\"Bees dance.\"}\n")),
     responses((status = 202, description = "`{accepted, rejected: [{line, error}], job}`")))]
 pub(super) async fn create_many(
     state: Data<State>,
@@ -275,6 +290,7 @@ fn content_type(request: &HttpRequest) -> String {
     value.unwrap_or("application/octet-stream").trim().to_ascii_lowercase()
 }
 
+/// List documents.
 #[utoipa::path(get, path = "/v1/collections/{name}/documents", tag = "documents",
     params(("name" = String, Path), PageQuery), responses((status = 200, body = Page<DocumentView>)))]
 pub(super) async fn list(
@@ -309,6 +325,13 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(Page::of(views, limit, |view: &DocumentView| view.id.clone())))
 }
 
+/// The names of a collection and of a document in it; the database holds no NUL.
+fn addressed(path: Path<(String, String)>) -> Result<(String, String), Error> {
+    let (name, external_id) = path.into_inner();
+    if external_id.contains('\0') { Err(Error::not_found("document")) } else { Ok((name, external_id)) }
+}
+
+/// Get a document's state and metadata.
 #[utoipa::path(get, path = "/v1/collections/{name}/documents/{external_id}", tag = "documents",
     params(("name" = String, Path), ("external_id" = String, Path)),
     responses((status = 200, body = DocumentView), (status = 404)))]
@@ -317,7 +340,7 @@ pub(super) async fn get(
     principal: Principal,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
-    let (name, external_id) = path.into_inner();
+    let (name, external_id) = addressed(path)?;
     let caller = principal.caller(LIMIT);
     let collection = state.rag.catalog.get(caller, &name).await?.id;
     let document =
@@ -325,6 +348,7 @@ pub(super) async fn get(
     Ok(HttpResponse::Ok().json(DocumentView::from(document.await?)))
 }
 
+/// Delete a document with its chunks and embeddings.
 #[utoipa::path(delete, path = "/v1/collections/{name}/documents/{external_id}", tag = "documents",
     params(("name" = String, Path), ("external_id" = String, Path)),
     responses((status = 200, description = "what was deleted: `{deleted: {documents, chunks, embeddings}}`"), (status = 404)))]
@@ -333,7 +357,7 @@ pub(super) async fn delete(
     principal: Principal,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
-    let (name, external_id) = path.into_inner();
+    let (name, external_id) = addressed(path)?;
     let caller = principal.caller(LIMIT);
     let collection = state.rag.catalog.get(caller, &name).await?.id;
     let delete = DeleteDocument { tenant: caller.tenant, collection, external_id };
@@ -342,6 +366,7 @@ pub(super) async fn delete(
     Ok(HttpResponse::Ok().json(json!({"deleted": receipt})))
 }
 
+/// Get the parsed text that spans point into.
 #[utoipa::path(get, path = "/v1/collections/{name}/documents/{external_id}/content", tag = "documents",
     params(("name" = String, Path), ("external_id" = String, Path)),
     responses((status = 200, content_type = "text/plain", description = "the parsed text that spans point into"), (status = 404)))]
@@ -350,7 +375,7 @@ pub(super) async fn content(
     principal: Principal,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
-    let (name, external_id) = path.into_inner();
+    let (name, external_id) = addressed(path)?;
     let caller = principal.caller(LIMIT);
     let collection = state.rag.catalog.get(caller, &name).await?.id;
     let get = GetContent { tenant: caller.tenant, collection, external_id };

@@ -33,17 +33,40 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/health/live").route(web::get().to(live)))
         .service(resource("/health/ready").route(web::get().to(ready)))
-        .service(resource("/health/startup").route(web::get().to(ready)))
-        .service(resource("/health").route(web::get().to(ready)));
+        .service(resource("/health/startup").route(web::get().to(startup)))
+        .service(resource("/health").route(web::get().to(overall)));
 }
 
-/// The process serves requests at all: that this runs is the proof.
-#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200)))]
+/// Whether the process serves requests at all: that this runs is the proof.
+#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "always")))]
 pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok", "checks": {}}))
 }
 
-#[utoipa::path(get, path = "/health/ready", tag = "health", responses((status = 200), (status = 503)))]
+/// Whether everything has started.
+///
+/// The listeners open only then, so that readiness answers this too.
+#[utoipa::path(get, path = "/health/startup", tag = "health",
+    responses((status = 200, description = "`ok`, or `degraded`: it can answer"),
+        (status = 503, description = "`unavailable`: send requests elsewhere")))]
+pub(super) async fn startup(state: Data<State>) -> HttpResponse {
+    ready(state).await
+}
+
+/// The same as readiness, for people.
+#[utoipa::path(get, path = "/health", tag = "health",
+    responses((status = 200, description = "`ok`, or `degraded`: it can answer"),
+        (status = 503, description = "`unavailable`: send requests elsewhere")))]
+pub(super) async fn overall(state: Data<State>) -> HttpResponse {
+    ready(state).await
+}
+
+/// Whether this replica can answer.
+///
+/// A degraded one can; each check is named with its state.
+#[utoipa::path(get, path = "/health/ready", tag = "health",
+    responses((status = 200, description = "`ok`, or `degraded`: it can answer"),
+        (status = 503, description = "`unavailable`: send requests elsewhere")))]
 pub(super) async fn ready(state: Data<State>) -> HttpResponse {
     let mut checks = Map::new();
     let mut check = |name: &str, status: &str, detail: Option<&str>| {

@@ -68,6 +68,7 @@ fn id(text: &str) -> Result<JobId, ApiError> {
     text.parse().map_err(|_| crate::error::Error::not_found("job").into())
 }
 
+/// List jobs, newest first.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(PageQuery), responses((status = 200, body = Page<JobView>)))]
 pub(super) async fn list(
     state: Data<State>,
@@ -83,6 +84,7 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(Page::of(views, limit, |view: &JobView| view.id.clone())))
 }
 
+/// Get a job.
 #[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = JobView), (status = 404)))]
 pub(super) async fn get(
@@ -96,6 +98,7 @@ pub(super) async fn get(
     Ok(HttpResponse::Ok().json(JobView::from(job)))
 }
 
+/// Cancel a job.
 #[utoipa::path(delete, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = JobView), (status = 404), (status = 409, description = "the job is over")))]
 pub(super) async fn cancel(
@@ -111,6 +114,7 @@ pub(super) async fn cancel(
     Ok(HttpResponse::Ok().json(JobView::from(job)))
 }
 
+/// Follow a job by server-sent events.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, content_type = "text/event-stream", description = "`progress` events, then `done`"), (status = 404)))]
 pub(super) async fn events(

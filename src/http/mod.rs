@@ -11,6 +11,7 @@ mod health;
 mod jobs;
 mod openapi;
 mod page;
+mod reference;
 mod search;
 mod sse;
 mod system;

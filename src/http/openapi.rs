@@ -1,6 +1,7 @@
 //! The OpenAPI document, generated from the code, and a page that shows it without outside assets.
 
-use super::{answers, collections, documents, health, jobs, search, system};
+use super::reference::{Common, ErrorBody, ErrorDetail};
+use super::{answers, collections, documents, health, jobs, resource, search, system};
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
@@ -14,6 +15,8 @@ use utoipa::OpenApi;
     paths(
         health::live,
         health::ready,
+        health::startup,
+        health::overall,
         collections::create,
         collections::list,
         collections::get,
@@ -32,6 +35,18 @@ use utoipa::OpenApi;
         search::search,
         answers::answer,
         system::system,
+    ),
+    // `Order` is used by a query parameter alone, which does not register it.
+    components(schemas(ErrorBody, ErrorDetail, super::page::Order)),
+    modifiers(&Common),
+    tags(
+        (name = "search", description = "Find the best chunks by meaning, by keyword, or both."),
+        (name = "answers", description = "Answers from the documents, each claim with a verified citation."),
+        (name = "collections", description = "Sets of documents that are searched together."),
+        (name = "documents", description = "Put documents in, read them back, delete them."),
+        (name = "jobs", description = "Ingest work that outlives a request."),
+        (name = "health", description = "Probes, on both ports. They never need a credential."),
+        (name = "system", description = "The server's own state.")
     )
 )]
 struct Api;
@@ -42,7 +57,9 @@ pub fn document() -> String {
 }
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.route("/openapi.json", web::get().to(json)).route("/docs", web::get().to(page));
+    config
+        .service(resource("/openapi.json").route(web::get().to(json)))
+        .service(resource("/docs").route(web::get().to(page)));
 }
 
 async fn json() -> HttpResponse {

@@ -59,7 +59,7 @@ pub(super) struct SearchRequest {
     #[serde(default)]
     pub(super) mode: ModeName,
     /// Conditions on `attributes`: `{"type":"eq","key":"lang","value":"en"}`, nested by `and` and `or`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub(super) filters: Option<Value>,
     /// Leave out results that score lower.
     pub(super) min_score: Option<f32>,
@@ -88,12 +88,11 @@ impl SearchRequest {
         if !(1..=100).contains(&top_k) {
             return Err(Error::invalid("top_k", "`top_k` is between 1 and 100"));
         }
-        if let Some(vector) = &self.embedding {
-            check_embedding(vector, state.rag.embedder.dimensions())?;
-            if mode == Mode::Lexical {
-                return Err(Error::invalid("embedding", "`embedding` has no use in the mode `lexical`"));
-            }
+        if self.embedding.is_some() && mode == Mode::Lexical {
+            return Err(Error::invalid("embedding", "`embedding` has no use in the mode `lexical`"));
         }
+        let dimensions = state.rag.embedder.dimensions();
+        let embedding = self.embedding.map(|vector| direction(&vector, dimensions)).transpose()?;
         if self.min_score.is_some_and(|score| !score.is_finite()) {
             return Err(Error::invalid("min_score", "`min_score` is a finite number"));
         }
@@ -106,7 +105,7 @@ impl SearchRequest {
         }
         Ok(SearchQuery {
             text: self.query,
-            embedding: self.embedding,
+            embedding,
             collections: self.collections,
             top_k,
             mode,
@@ -133,21 +132,25 @@ fn check_text(text: Option<&str>, name: &'static str, optional: bool) -> Result<
     }
 }
 
-fn check_embedding(vector: &[f32], dimensions: usize) -> Result<(), Error> {
+/// The vector's direction.
+fn direction(vector: &[f32], dimensions: usize) -> Result<Vec<f32>, Error> {
     if vector.len() != dimensions {
         let message =
             format!("`embedding` has {} numbers; the model's vectors have {dimensions}", vector.len());
         return Err(Error::invalid("embedding", message));
     }
     // Cosine similarity has no meaning for a vector without a direction.
-    let norm: f32 = vector.iter().map(|x| x * x).sum();
-    if !norm.is_finite() || norm <= f32::MIN_POSITIVE {
+    let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    if !length.is_finite() || length == 0.0 {
         return Err(Error::invalid("embedding", "`embedding` holds finite numbers that are not all zero"));
     }
-    Ok(())
+    // Of length one: half-precision numbers, as the database compares them, hold no large ones.
+    Ok(vector.iter().map(|x| (f64::from(*x) / length) as f32).collect())
 }
 
-#[utoipa::path(post, path = "/v1/search", tag = "search", request_body = SearchRequest,
+/// Search by meaning and by keyword.
+#[utoipa::path(post, path = "/v1/search", tag = "search",
+    request_body(content = SearchRequest, example = json!({"query": "how do I rotate the database password", "top_k": 3})),
     responses((status = 200, body = SearchResponse), (status = 400), (status = 404, description = "unknown collection"),
         (status = 503, description = "`degrade: forbid` and a stage is away, or the database is")))]
 pub(super) async fn search(

@@ -10,7 +10,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 /// The supervision tree in start order, pools, cache and build.
-#[utoipa::path(get, path = "/v1/system", tag = "system", responses((status = 200)))]
+#[utoipa::path(get, path = "/v1/system", tag = "system",
+    responses((status = 200, description = "`{actors, breakers, pools, cache, build}`")))]
 pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpResponse, ApiError> {
     let deadline = Deadline::within(Duration::from_secs(1));
     let pool = state.rag.store.pool_status(deadline).await.ok();

@@ -22,7 +22,11 @@ pub struct Catalog {
 
 impl Catalog {
     pub(super) fn new(store: StoreHandle, ttl: Duration) -> Self {
-        Self { store, known: Cache::builder().max_capacity(10_000).time_to_live(ttl).build(), generation: Arc::default() }
+        Self {
+            store,
+            known: Cache::builder().max_capacity(10_000).time_to_live(ttl).build(),
+            generation: Arc::default(),
+        }
     }
 
     pub async fn all(&self, caller: Caller) -> Result<Arc<Vec<Collection>>, Error> {

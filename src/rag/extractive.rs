@@ -39,7 +39,8 @@ impl Engine for Extractive {
 fn one_line(sentence: &str) -> String {
     let words: Vec<&str> = sentence.split_whitespace().collect();
     let is_marker = |word: &str| {
-        matches!(word, "-" | "*" | "+" | ">") || word.strip_suffix('.').is_some_and(|digits| digits.parse::<u16>().is_ok())
+        matches!(word, "-" | "*" | "+" | ">")
+            || word.strip_suffix('.').is_some_and(|digits| digits.parse::<u16>().is_ok())
     };
     let marked = words.len() > 1 && words.first().is_some_and(|word| is_marker(word));
     words[usize::from(marked)..].join(" ")
@@ -108,7 +109,10 @@ mod tests {
 
     #[test]
     fn a_quoted_sentence_loses_its_line_breaks_and_its_list_marker() {
-        assert_eq!(one_line("- While it is away,\n  a search goes on."), "While it is away, a search goes on.");
+        assert_eq!(
+            one_line("- While it is away,\n  a search goes on."),
+            "While it is away, a search goes on."
+        );
         assert_eq!(one_line("12. Restart it."), "Restart it.");
         assert_eq!(one_line("-"), "-");
         assert_eq!(one_line("2024 was warm."), "2024 was warm.");

@@ -281,6 +281,10 @@ fn pack(hits: Vec<Hit>, query: &SearchQuery, collections: &[Collection]) -> (Vec
 /// Everything a result depends on; the epochs make a changed collection another key.
 fn cache_key(query: &SearchQuery, collections: &[Collection], caller: Caller) -> String {
     let mut digest = Sha256::new();
+    // As bytes: printing hundreds of numbers costs more than the rest of the key.
+    let vector = query.embedding.as_deref().unwrap_or_default();
+    digest.update((vector.len() as u64).to_le_bytes());
+    vector.iter().for_each(|x| digest.update(x.to_le_bytes()));
     let mut add = |part: &dyn std::fmt::Debug| {
         let mut text = String::new();
         let _ = write!(text, "{part:?}");
@@ -292,15 +296,7 @@ fn cache_key(query: &SearchQuery, collections: &[Collection], caller: Caller) ->
         add(&(collection.id, collection.epoch));
     }
     add(&query.text.as_deref().map(str::trim));
-    add(&(
-        &query.embedding,
-        query.top_k,
-        query.mode,
-        &query.filter,
-        query.min_score,
-        query.max_tokens,
-        query.rerank,
-    ));
+    add(&(query.top_k, query.mode, &query.filter, query.min_score, query.max_tokens, query.rerank));
     let mut key = "mcp-rag:search:1:".to_owned();
     for byte in digest.finalize() {
         let _ = write!(key, "{byte:02x}");

@@ -23,6 +23,8 @@ struct Postgres {
 pub struct Connections {
     pub owner: Config,
     pub app: Config,
+    /// Where `psql`, `pg_dump` and the like of this version are.
+    pub bin_dir: std::path::PathBuf,
 }
 
 #[derive(Debug)]
@@ -77,7 +79,8 @@ pub async fn supervise(
         let (settings, lock) = (settings.clone(), Arc::clone(&lock));
         async move {
             let child = super::start(&settings, &lock).await.map_err(|error| error.to_string())?;
-            let connections = Connections { owner: child.owner_config(), app: child.app_config() };
+            let (owner, app) = (child.owner_config(), child.app_config());
+            let connections = Connections { owner, app, bin_dir: child.bin_dir().to_owned() };
             let (stop, stopping) = oneshot::channel();
             actix_rt::spawn(watch(child, lifeline, stopping));
             Ok(Postgres { connections, stop: RefCell::new(Some(stop)) })

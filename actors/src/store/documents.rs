@@ -108,7 +108,10 @@ INSERT INTO document_versions (tenant_id, document_id, version, content_hash, ti
 SELECT $1, document_id, version, $10, $5, $6, $7, $8, $9, $11 FROM accepted";
 
 impl Serve<AcceptDocuments> for Store {
-    async fn serve(self: Rc<Self>, accept: AcceptDocuments, _: Deadline) -> Result<Accepted, StoreError> {
+    async fn serve(self: Rc<Self>, mut accept: AcceptDocuments, _: Deadline) -> Result<Accepted, StoreError> {
+        // One order for all writers: two uploads of the same documents do not wait for each other in a
+        // circle. Stable, so that of several with one id the last still wins.
+        accept.documents.sort_by(|a, b| a.external_id.cmp(&b.external_id));
         let (tenant, collection) = (accept.tenant.0, accept.collection.0);
         let mut connection = self.connection(accept.tenant).await?;
         let transaction = connection.transaction().await?;

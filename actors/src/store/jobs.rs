@@ -288,7 +288,8 @@ impl Serve<FailDocument> for Store {
     }
 }
 
-/// Ends a leased job of which nothing waits any more.
+/// Ends a leased job of which nothing waits any more; one whose documents could not be worked on
+/// stays leased, and is leased again when that runs out.
 #[derive(Debug, Clone)]
 pub struct FinishJob {
     pub claim: Claim,
@@ -304,7 +305,9 @@ impl Serve<FinishJob> for Store {
         let sql = "UPDATE jobs SET status = CASE WHEN failed >= total AND total > 0 THEN 'failed' ELSE 'succeeded' END, \
                    error = CASE WHEN failed > 0 THEN failed || ' of ' || total || ' documents failed' END, \
                    lease_owner = NULL, updated_at = now() \
-                   WHERE tenant_id = $1 AND job_id = $2 AND lease_owner = $3 AND status = 'running'";
+                   WHERE tenant_id = $1 AND job_id = $2 AND lease_owner = $3 AND status = 'running' \
+                   AND NOT EXISTS (SELECT FROM documents d WHERE d.tenant_id = $1 AND d.job_id = $2 \
+                                   AND d.status IN ('queued', 'running'))";
         let statement = connection.prepare_cached(sql).await?;
         let Claim { tenant, job, worker } = &finish.claim;
         connection.execute(&statement, &[&tenant.0, &job.0, worker]).await?;

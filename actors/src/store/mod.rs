@@ -35,7 +35,7 @@ pub use jobs::{
 };
 pub use lexical::{TermKey, TermWeights};
 pub use pool::{PoolSettings, parse_url};
-pub use preflight::{Migrated, PreflightError, migrate};
+pub use preflight::{Migrated, PreflightError, migrate, take_role};
 pub use publish::{KnownEmbeddings, NewChunk, PublishDocument};
 pub use search::{Hit, Hits, Mode, SearchChunks};
 pub use settings::StoreSettings;
@@ -51,6 +51,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 pub use tokio_postgres::Config;
 use tokio_postgres::Row;
+pub use tokio_postgres::config::Host;
 
 pub struct Store {
     pool: TenantPool,

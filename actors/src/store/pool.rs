@@ -8,11 +8,14 @@ use deadpool_postgres::{
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::time::Duration;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Config, NoTls, Row};
 
 /// The role every session switches to (created by the migrations): neither owner nor superuser, so
 /// that row-level security binds it.
 pub(super) const APP_ROLE: &str = "mcp_rag_app";
+
+const BIND: &str = "SELECT set_config('mcp_rag.tenant_id', $1, false)";
 
 /// How the pool reaches the database.
 #[derive(Debug, Clone)]
@@ -60,15 +63,41 @@ impl TenantPool {
 
     /// A connection that sees this tenant's rows and no others.
     pub(super) async fn get(&self, tenant: TenantId) -> Result<TenantConnection, StoreError> {
-        let connection = match self.0.get().await {
-            Err(deadpool_postgres::PoolError::PostCreateHook(HookError::Backend(error))) => {
-                return Err(error.into());
-            }
-            other => other?,
-        };
-        let connection = TenantConnection(connection);
+        let connection = TenantConnection(self.object().await?);
         connection.bind(tenant).await?;
         Ok(connection)
+    }
+
+    /// One statement that only reads, bound to its tenant in the same round trip: it is sent behind the
+    /// binding without waiting for the answer, and a session answers in the order it is asked. Where the
+    /// binding fails the rows are dropped unseen; and as every statement names its tenant besides, a
+    /// session that still belonged to another tenant would find nothing.
+    pub(super) async fn read(
+        &self,
+        tenant: TenantId,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let connection = TenantConnection(self.object().await?);
+        // Preparing reads no rows, and is a round trip only the first time.
+        let statement = connection.prepare_cached(sql).await?;
+        let bind = connection.prepare_cached(BIND).await?;
+        let id = tenant.0.to_string();
+        let binding: [&(dyn ToSql + Sync); 1] = [&id];
+        // This `join!`, unlike tokio's, polls from first to last, and a request is sent when first polled.
+        let (bound, rows) = futures_util::join!(
+            connection.execute(&bind, &binding),
+            connection.query(&statement, parameters)
+        );
+        bound?;
+        Ok(rows?)
+    }
+
+    async fn object(&self) -> Result<Object, StoreError> {
+        match self.0.get().await {
+            Err(deadpool_postgres::PoolError::PostCreateHook(HookError::Backend(error))) => Err(error.into()),
+            other => Ok(other?),
+        }
     }
 
     pub(super) fn close(&self) {
@@ -84,7 +113,7 @@ impl TenantConnection {
     /// The session may still belong to the tenant it served last; row-level security reads this
     /// setting, so nothing runs before it is known to be the right one.
     pub(super) async fn bind(&self, tenant: TenantId) -> Result<(), StoreError> {
-        let statement = self.0.prepare_cached("SELECT set_config('mcp_rag.tenant_id', $1, false)").await?;
+        let statement = self.0.prepare_cached(BIND).await?;
         self.0.execute(&statement, &[&tenant.0.to_string()]).await?;
         Ok(())
     }

@@ -90,9 +90,7 @@ impl Serve<SearchChunks> for Store {
         let mut parameters: Vec<Box<dyn ToSql + Sync>> = Vec::new();
         let sql = statement(&search, space, self.space.dimensions, &mut parameters);
         let references: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(AsRef::as_ref).collect();
-        let connection = self.connection(search.tenant).await?;
-        let prepared = connection.prepare_cached(&sql).await?;
-        let rows = connection.query(&prepared, &references).await?;
+        let rows = self.pool.read(search.tenant, &sql, &references).await?;
         Ok(rows.iter().map(read).collect())
     }
 }
@@ -185,7 +183,8 @@ fn statement(
     )
 }
 
-/// Both legs' best candidates with both true scores, scaled and averaged.
+/// Both legs' best candidates with both true scores, scaled and averaged. Where a leg scores all
+/// candidates alike (one candidate, above all) there is nothing to scale: a match counts in full.
 fn hybrid(vector: &str, tenant: &str, space: i64, dimensions: i32, limit: u16, depth: u16) -> String {
     format!(
         "both_legs AS MATERIALIZED ( \
@@ -196,9 +195,11 @@ fn hybrid(vector: &str, tenant: &str, space: i64, dimensions: i32, limit: u16, d
                    UNION SELECT lexical.* FROM lexical JOIN dense USING (chunk_id)) l \
              LEFT JOIN dense USING (chunk_id)), \
          scaled AS ( \
-             SELECT *, coalesce((bm25 - min(bm25) OVER w) / nullif(max(bm25) OVER w - min(bm25) OVER w, 0), 0) AS scaled_bm25, \
+             SELECT *, coalesce((bm25 - min(bm25) OVER w) / nullif(max(bm25) OVER w - min(bm25) OVER w, 0), \
+                     CASE WHEN bm25 > 0 THEN 1 ELSE 0 END) AS scaled_bm25, \
                  coalesce((similarity - min(similarity) OVER w) \
-                     / nullif(max(similarity) OVER w - min(similarity) OVER w, 0), 0) AS scaled_similarity \
+                     / nullif(max(similarity) OVER w - min(similarity) OVER w, 0), \
+                     CASE WHEN similarity > 0 THEN 1 ELSE 0 END) AS scaled_similarity \
              FROM both_legs WINDOW w AS ()), \
          best AS (SELECT chunk_id, (scaled_bm25 + scaled_similarity) / 2 AS score, similarity, bm25 FROM scaled \
              ORDER BY (scaled_bm25 + scaled_similarity) DESC, chunk_id LIMIT {limit})"

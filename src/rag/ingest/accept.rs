@@ -46,6 +46,16 @@ pub struct Rejected {
     pub error: String,
 }
 
+/// PostgreSQL stores every character but this one, in keys as little as in values.
+pub fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 impl Incoming {
     /// Checked before anything is stored, so that a bad document never costs a good one.
     pub fn check(&self, max_bytes: usize) -> Result<(), Error> {
@@ -65,8 +75,7 @@ impl Incoming {
         text("title", &self.title, MAX_TITLE)?;
         text("uri", &self.uri, MAX_URI)?;
         let attributes = self.attributes.to_string();
-        if !self.attributes.is_object() || attributes.len() > MAX_ATTRIBUTES || attributes.contains("\\u0000")
-        {
+        if !self.attributes.is_object() || attributes.len() > MAX_ATTRIBUTES || holds_nul(&self.attributes) {
             let message =
                 format!("`attributes` is an object of at most {MAX_ATTRIBUTES} bytes without NUL characters");
             return Err(Error::invalid("attributes", message));

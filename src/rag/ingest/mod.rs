@@ -5,7 +5,7 @@ mod accept;
 mod prepare;
 mod worker;
 
-pub use accept::{Incoming, Rejected};
+pub use accept::{Incoming, Rejected, holds_nul};
 pub use prepare::embedded_texts;
 pub use worker::Worker;
 

@@ -132,7 +132,12 @@ async fn ingest(rag: &Rag, claim: &Claim, document: WaitingDocument) {
     let (id, version) = (document.id, document.version);
     let outcome = match make_searchable(rag, claim, document).await {
         Ok(()) => "ready",
-        Err(reason) => {
+        Err(Failure::Away(error)) => {
+            // Not the document's fault: it stays, and so does its job, until a later lease.
+            tracing::warn!(code = error.code.as_str(), document = %id, "put off: a dependency is away");
+            "put_off"
+        }
+        Err(Failure::Document(reason)) => {
             let fail = || {
                 let failed =
                     FailDocument { claim: claim.clone(), document: id, version, reason: reason.clone() };
@@ -148,18 +153,37 @@ async fn ingest(rag: &Rag, claim: &Claim, document: WaitingDocument) {
     metrics::counter!("mcp_rag_ingested_documents_total", "outcome" => outcome).increment(1);
 }
 
-/// Publishes one document, or says why that is impossible.
-async fn make_searchable(rag: &Rag, claim: &Claim, document: WaitingDocument) -> Result<(), String> {
+/// Why a document is not searchable.
+enum Failure {
+    /// It can never be; the reason is for the client.
+    Document(String),
+    /// Something it needs is away.
+    Away(Error),
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self::Document(reason)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        if error.is_temporary() { Self::Away(error) } else { Self::Document(error.to_string()) }
+    }
+}
+
+/// Publishes one document, or says why not.
+async fn make_searchable(rag: &Rag, claim: &Claim, document: WaitingDocument) -> Result<(), Failure> {
     let (id, version) = (document.id, document.version);
-    let collection =
-        persist(|| collection_of(rag, claim, &document)).await.map_err(|error| error.to_string())?;
+    let collection = persist(|| collection_of(rag, claim, &document)).await?;
     let (max_tokens, home) = (collection.max_tokens, collection.id);
     let tokenizer = rag.embedder.tokenizer().clone();
     // A thread that may block or panic without hurting anyone else's work.
     let prepared = tokio::task::spawn_blocking(move || prepare(&document, &collection, &tokenizer)).await;
     let mut prepared = match prepared {
         Ok(prepared) => prepared?,
-        Err(_) => return Err("the document's parser crashed; please report this document's kind".to_owned()),
+        Err(_) => return Err(Failure::Document("the parser crashed on this document".to_owned())),
     };
     tracing::debug!(document = %id, chunks = prepared.chunks.len(), max_tokens, "prepared");
     embed(rag, claim, id, &mut prepared).await?;
@@ -175,7 +199,7 @@ async fn make_searchable(rag: &Rag, claim: &Claim, document: WaitingDocument) ->
         };
         rag.store.call(publish, Deadline::within(STEP))
     };
-    persist(publish).await.map_err(|error| error.to_string())
+    Ok(persist(publish).await?)
 }
 
 async fn collection_of(rag: &Rag, claim: &Claim, document: &WaitingDocument) -> Result<Collection, Error> {
@@ -197,9 +221,9 @@ async fn embed(
     claim: &Claim,
     document: mcp_rag_actors::store::DocumentId,
     prepared: &mut Prepared,
-) -> Result<(), String> {
+) -> Result<(), Error> {
     let known = || rag.store.call(KnownEmbeddings { tenant: claim.tenant, document }, Deadline::within(STEP));
-    let known: HashMap<Vec<u8>, Vec<f32>> = persist(known).await.map_err(|error| error.to_string())?;
+    let known: HashMap<Vec<u8>, Vec<f32>> = persist(known).await?;
     let mut missing = Vec::new();
     for (at, chunk) in prepared.chunks.iter_mut().enumerate() {
         match known.get(&chunk.content_hash) {
@@ -213,7 +237,7 @@ async fn embed(
             let embed = Embed { texts: texts.clone(), purpose: Purpose::Passage };
             rag.embedder.embed(embed, Deadline::within(STEP))
         };
-        let vectors = persist(embed).await.map_err(|error| error.to_string())?;
+        let vectors = persist(embed).await?;
         for (at, vector) in batch.iter().zip(vectors) {
             prepared.chunks[*at].embedding = vector;
         }

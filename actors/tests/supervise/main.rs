@@ -1,0 +1,6 @@
+//! Supervision over its public API: what callers see while services panic, block, drown and stop.
+mod overload;
+mod residue;
+mod restart;
+mod stop;
+mod support;

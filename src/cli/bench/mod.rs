@@ -1,0 +1,68 @@
+//! Benchmarks of the whole system, each beside what it is to be compared with, in one run: search
+//! beside `pgbench` on the same database, ingest beside the embedder alone.
+//!
+//! They need two things to themselves, the machine and a data directory: by default a temporary one,
+//! gone afterwards, also on Ctrl-C.
+
+mod dice;
+mod exact;
+mod ingest;
+mod lab;
+mod load;
+mod pgbench;
+mod report;
+mod requests;
+mod search;
+mod source;
+mod synthetic;
+mod traffic;
+
+use super::Global;
+use crate::config::Settings;
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Bench {
+    /// Searches per second and their latency, beside pgbench, and recall against exact search.
+    Search(search::Search),
+    /// A whole ingest beside the embedder alone on the same chunks.
+    Ingest(ingest::Ingest),
+}
+
+impl Bench {
+    pub(super) async fn run(self, global: &Global, mut settings: Settings) -> Result<ExitCode> {
+        if global.server.is_some() || settings.database.url.is_some() {
+            bail!("a benchmark starts its own server and database: leave --server and database.url out");
+        }
+        // Its server listens on this machine only, for as long as the benchmark takes.
+        settings.auth.token = None;
+        let mut interrupt = Interrupt::new()?;
+        match self {
+            Self::Search(search) => search.run(global, settings, &mut interrupt).await?,
+            Self::Ingest(ingest) => ingest.run(global, settings, &mut interrupt).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Ctrl-C and its like, remembered from the start, so that what was started is also stopped.
+struct Interrupt([Signal; 2]);
+
+impl Interrupt {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]))
+    }
+
+    /// The work's result, or an error as soon as somebody wants it to end.
+    async fn or<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let [interrupt, terminate] = &mut self.0;
+        tokio::select! {
+            result = work => result,
+            _ = interrupt.recv() => bail!("interrupted"),
+            _ = terminate.recv() => bail!("told to stop"),
+        }
+    }
+}

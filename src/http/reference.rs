@@ -1,0 +1,129 @@
+//! What every operation of the OpenAPI document has in common: a unique id, the credential, the
+//! errors it may answer with.
+
+use serde::Serialize;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{Content, OpenApi, PathItem, Ref, RefOr, Response};
+use utoipa::{Modify, ToSchema};
+
+/// The body of every error.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"error": {"message": "`top_k` is between 1 and 100", "type": "invalid_request_error",
+    "param": "top_k", "code": "invalid_request"}}))]
+pub(super) struct ErrorBody {
+    error: ErrorDetail,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErrorDetail {
+    /// For people: what is wrong and what to do.
+    message: String,
+    /// The family that OpenAI's clients know, such as `invalid_request_error`.
+    #[serde(rename = "type")]
+    family: String,
+    /// The field or parameter at fault.
+    param: Option<String>,
+    /// For programs: one of the codes in `docs/API.md`.
+    code: String,
+}
+
+/// Errors that any operation under `/v1` may answer with.
+const COMMON: [(&str, &str); 5] = [
+    ("400", "the request is wrong; `param` names the field"),
+    ("401", "no valid credential (outside the development profile)"),
+    ("500", "a fault of the server; its log has the cause under the `x-request-id`"),
+    ("503", "overloaded, or a dependency is away: repeat after `Retry-After`"),
+    ("504", "it took longer than its time limit"),
+];
+
+pub(super) struct Common;
+
+impl Modify for Common {
+    fn modify(&self, api: &mut OpenApi) {
+        let components = api.components.get_or_insert_default();
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        components.add_security_scheme("bearer", bearer);
+        let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key")));
+        components.add_security_scheme("api_key", key);
+        for (path, item) in &mut api.paths.paths {
+            let guarded = path.starts_with("/v1/");
+            let named = path.contains('{');
+            for operation in operations(item) {
+                let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
+                let id = operation.operation_id.take().unwrap_or_default();
+                operation.operation_id = Some(if tag == id { id } else { format!("{tag}_{id}") });
+                if guarded {
+                    complete(operation, named);
+                }
+                for (status, response) in &mut operation.responses.responses {
+                    if let RefOr::T(response) = response {
+                        describe(status, response, guarded);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    [get, put, post, delete, patch].into_iter().flatten()
+}
+
+fn complete(operation: &mut Operation, named: bool) {
+    let none = SecurityRequirement::default(); // the development profile
+    let requirement = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
+    operation.security = Some(vec![none, requirement("bearer"), requirement("api_key")]);
+    let responses = &mut operation.responses.responses;
+    for (status, meaning) in COMMON {
+        let common = || Response::new(meaning).into();
+        responses.entry(status.to_owned()).or_insert_with(common);
+    }
+    if named {
+        responses.entry("404".to_owned()).or_insert_with(|| Response::new("").into());
+    }
+}
+
+fn describe(status: &str, response: &mut Response, guarded: bool) {
+    if response.description.is_empty() {
+        let common = COMMON.iter().find(|(common, _)| *common == status).map(|(_, meaning)| *meaning);
+        let meaning = common.unwrap_or(match status {
+            "404" => "nothing has that name",
+            _ => "done",
+        });
+        meaning.clone_into(&mut response.description);
+    }
+    if guarded && status >= "400" && response.content.is_empty() {
+        let content = Content::new(Some(Ref::from_schema_name("ErrorBody")));
+        response.content.insert("application/json".to_owned(), content.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_operation_has_a_unique_id_a_summary_and_documented_errors() {
+        let api: Value = serde_json::from_str(&super::super::openapi_document()).expect("JSON");
+        let mut ids = HashSet::new();
+        for (path, item) in api["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("operations") {
+                let id = operation["operationId"].as_str().expect("an id");
+                assert!(ids.insert(id.to_owned()), "{id} twice");
+                assert!(operation["summary"].is_string(), "{method} {path} has no summary");
+                for (status, response) in operation["responses"].as_object().expect("responses") {
+                    assert_ne!(response["description"], "", "{method} {path} {status}");
+                }
+                if path.starts_with("/v1/") {
+                    let schema = &operation["responses"]["400"]["content"]["application/json"]["schema"];
+                    assert_eq!(schema["$ref"], "#/components/schemas/ErrorBody", "{method} {path}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+use crate::support::{Server, ids};
+use serde_json::{Value, json};
+
+/// 600 near-identical documents; attributes tell them apart.
+fn server() -> Server {
+    let server = Server::start();
+    server.create("docs");
+    let document = |n: usize| {
+        json!({
+            "external_id": format!("d{n:03}"), "text": format!("The parcel number {n} is on its way."),
+            "attributes": {
+                "n": n, "parity": if n.is_multiple_of(2) { "even" } else { "odd" }, "big": n >= 500, "ratio": n as f64 / 8.0,
+                "rare": if n % 50 == 7 { json!("yes") } else { Value::Null }, "tags": ["t", format!("m{}", n % 3)],
+            },
+        })
+    };
+    server.ingest_json("docs", &(0..600).map(document).collect::<Vec<_>>());
+    server
+}
+
+fn search(server: &Server, filters: &Value, mode: &str, top_k: usize) -> Vec<usize> {
+    let body = json!({"query": "parcel on its way", "filters": filters, "mode": mode, "top_k": top_k});
+    ids(&server.search(&body)).iter().map(|id| id[1..].parse().expect("a number")).collect()
+}
+
+/// A selective filter still fills the page, and what comes back matches.
+#[test]
+fn each_form_selects_what_it_says_and_fills_the_page_in_every_mode() {
+    type Expected = fn(usize) -> bool;
+    let server = server();
+    let table: Vec<(Value, Expected)> = vec![
+        (json!({"type": "eq", "key": "parity", "value": "odd"}), |n| n % 2 == 1),
+        (json!({"type": "ne", "key": "parity", "value": "odd"}), |n| n % 2 == 0),
+        (json!({"type": "eq", "key": "rare", "value": "yes"}), |n| n % 50 == 7),
+        (json!({"type": "eq", "key": "big", "value": true}), |n| n >= 500),
+        (json!({"type": "eq", "key": "n", "value": 123}), |n| n == 123),
+        (json!({"type": "gt", "key": "n", "value": 588}), |n| n > 588),
+        (json!({"type": "gte", "key": "n", "value": 588}), |n| n >= 588),
+        (json!({"type": "lt", "key": "ratio", "value": 1.25}), |n| n < 10),
+        (json!({"type": "lte", "key": "ratio", "value": 1.25}), |n| n <= 10),
+        (json!({"type": "in", "key": "n", "value": [3, 5, 599, 1000]}), |n| [3, 5, 599].contains(&n)),
+        (json!({"type": "nin", "key": "parity", "value": ["odd", "none"]}), |n| n % 2 == 0),
+        (json!({"type": "gt", "key": "parity", "value": "even"}), |n| n % 2 == 1),
+        (
+            json!({"type": "and", "filters": [
+                {"type": "gte", "key": "n", "value": 100}, {"type": "lt", "key": "n", "value": 120},
+                {"type": "eq", "key": "parity", "value": "even"}]}),
+            |n| (100..120).contains(&n) && n % 2 == 0,
+        ),
+        (
+            json!({"type": "or", "filters": [
+                {"type": "eq", "key": "n", "value": 1},
+                {"type": "and", "filters": [
+                    {"type": "gt", "key": "n", "value": 590}, {"type": "ne", "key": "parity", "value": "odd"}]}]}),
+            |n| n == 1 || (n > 590 && n % 2 == 0),
+        ),
+    ];
+    for (filters, expected) in table {
+        let matching = (0..600).filter(|n| expected(*n)).count();
+        for mode in ["hybrid", "dense", "lexical"] {
+            let found = search(&server, &filters, mode, 100);
+            assert!(found.iter().all(|n| expected(*n)), "{mode} {filters}: {found:?}");
+            assert_eq!(found.len(), matching.min(100), "{mode} {filters} fills the page");
+        }
+    }
+}
+
+#[test]
+fn what_matches_nothing_finds_nothing_without_an_error() {
+    let server = server();
+    for filters in [
+        json!({"type": "eq", "key": "absent", "value": "x"}),
+        json!({"type": "gt", "key": "parity", "value": 1}),
+        json!({"type": "in", "key": "n", "value": []}),
+        json!({"type": "eq", "key": "n", "value": "123"}),
+        json!({"type": "eq", "key": "a'b\"c\\d; DROP TABLE documents", "value": "'; --"}),
+    ] {
+        assert!(search(&server, &filters, "hybrid", 10).is_empty(), "{filters}");
+    }
+    // What lacks the attribute is not equal to anything.
+    assert_eq!(
+        search(&server, &json!({"type": "ne", "key": "absent", "value": "x"}), "lexical", 100).len(),
+        100
+    );
+    assert_eq!(search(&server, &json!({"type": "nin", "key": "n", "value": []}), "lexical", 100).len(), 100);
+}
+
+#[test]
+fn a_mistake_in_a_filter_is_a_400_that_names_the_field() {
+    let server = Server::start();
+    let mut deep = json!({"type": "eq", "key": "n", "value": 1});
+    for _ in 0..50 {
+        deep = json!({"type": "and", "filters": [deep]});
+    }
+    let wide = json!({"type": "or", "filters": vec![json!({"type": "eq", "key": "n", "value": 1}); 100]});
+    let many: Vec<usize> = (0..300).collect();
+    for filters in [
+        json!(1),
+        json!([]),
+        json!("n = 1"),
+        json!({}),
+        json!({"type": "like", "key": "n", "value": 1}),
+        json!({"type": "eq", "key": "n"}),
+        json!({"type": "eq", "key": "n", "value": null}),
+        json!({"type": "eq", "key": "n", "value": [1]}),
+        json!({"type": "eq", "key": "n", "value": {"$gt": 1}}),
+        json!({"type": "eq", "key": "n", "value": 1, "extra": 1}),
+        json!({"type": "eq", "value": 1}),
+        json!({"type": "eq", "key": 1, "value": 1}),
+        json!({"type": "eq", "key": "a\0b", "value": 1}),
+        json!({"type": "eq", "key": "n", "value": "a\0b"}),
+        json!({"type": "in", "key": "n", "value": 1}),
+        json!({"type": "in", "key": "n", "value": [[1]]}),
+        json!({"type": "in", "key": "n", "value": many}),
+        json!({"type": "and", "filters": []}),
+        json!({"type": "and", "filters": {"type": "eq"}}),
+        json!({"type": "or"}),
+        deep,
+        wide,
+    ] {
+        let error = server.post("/v1/search", &json!({"query": "x", "filters": filters}));
+        assert_eq!(error.error(400, "invalid_request")["param"], "filters", "{filters}");
+    }
+}

@@ -1,0 +1,25 @@
+//! The REST contract and the command line, end to end: the real binary, its managed PostgreSQL, the
+//! real embedding model. Each test has a server of its own.
+
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "what only the tests of failures use")]
+mod support;
+
+mod answers;
+mod auth;
+mod bad_input;
+mod bm25;
+mod bulk;
+mod cli;
+mod collections;
+mod documents;
+mod errors;
+mod eval;
+mod filters;
+mod health;
+mod jobs;
+mod languages;
+mod privacy;
+mod search;
+mod spans;
+mod tenancy;

@@ -1,0 +1,14 @@
+//! Dependencies that die, hang, lie or are not there, and servers that are killed: the real binary, a
+//! real PostgreSQL, a real Redis, and a chat model's API on a real socket.
+
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "shared with the other end-to-end tests, which use the rest")]
+mod support;
+
+mod chat;
+mod crash;
+mod external;
+mod lifecycle;
+mod postgres;
+mod redis;
+mod tools;
