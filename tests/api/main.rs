@@ -19,6 +19,7 @@ mod filters;
 mod health;
 mod jobs;
 mod languages;
+mod oversized;
 mod privacy;
 mod search;
 mod spans;
