@@ -1,7 +1,7 @@
 //! The lexical analyzer: text to the terms BM25 counts.
 //!
 //! Documents and queries pass through the same function, so a term matches exactly when both sides reduce to it.
-//! Changing anything here changes the terms of stored chunks: raise [`ANALYZER_VERSION`] with it.
+//! Changing anything here changes the terms of stored chunks: collections must be ingested again.
 
 use std::collections::HashMap;
 
@@ -11,9 +11,6 @@ use super::fold::{compatible, without_accents};
 use super::language::Language;
 use super::stopwords::StopWords;
 use super::words::{self, Form};
-
-/// Stored with every lexical index, so that chunks analysed by an older version are found and redone.
-pub const ANALYZER_VERSION: u16 = 1;
 
 /// Longer terms (encoded blobs, mostly) are cut to this many characters, on both sides.
 pub const MAX_TERM_CHARS: usize = 64;

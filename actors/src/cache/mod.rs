@@ -9,7 +9,7 @@ mod redis;
 pub use redis::RedisSettings;
 
 use crate::resilience::Deadline;
-use crate::supervise::{ActorStatus, ChildSpec, Handle, StartError, Tree};
+use crate::supervise::{ChildSpec, Handle, StartError, Tree};
 use bytes::Bytes;
 use redis::{Fetch, Redis, Save};
 use serde::{Deserialize, Serialize};
@@ -106,11 +106,6 @@ impl CacheHandle {
             bytes: self.local.weighted_size(),
             shared: self.shared.is_some(),
         }
-    }
-
-    #[must_use]
-    pub fn actor(&self) -> Option<ActorStatus> {
-        self.shared.as_ref().map(|(handle, _)| handle.status())
     }
 }
 

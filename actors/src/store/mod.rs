@@ -42,9 +42,7 @@ pub use settings::StoreSettings;
 pub use space::Space;
 
 use crate::resilience::Deadline;
-use crate::supervise::{
-    ActorStatus, CallError, ChildSpec, Handle, Lifeline, Request, Serve, Service, StartError, Tree,
-};
+use crate::supervise::{CallError, ChildSpec, Handle, Lifeline, Request, Serve, Service, StartError, Tree};
 use pool::{TenantConnection, TenantPool};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -145,11 +143,6 @@ impl StoreHandle {
 
     pub async fn pool_status(&self, deadline: Deadline) -> Result<PoolStatus, CallError> {
         self.0.call(GetPoolStatus, deadline).await
-    }
-
-    #[must_use]
-    pub fn actor(&self) -> ActorStatus {
-        self.0.status()
     }
 }
 
