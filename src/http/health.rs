@@ -73,8 +73,11 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         checks.insert(name.to_owned(), json!({"status": status, "detail": detail}));
     };
     let database = state.rag.store.probe(Deadline::within(PROBE)).await;
+    // An outage that every replica suffers alike: what is cached is still worth asking for.
+    let remembers = state.rag.catalog.remembers() && state.rag.cache.status().entries > 0;
     match &database {
         Ok(()) => check("database", "ok", None),
+        Err(_) if remembers => check("database", "degraded", Some("away; cached results only")),
         Err(_) => check("database", "unavailable", Some("no statement could be run")),
     }
     let embedder = state.rag.embedder.actor().state == ActorState::Running;
@@ -93,7 +96,9 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
     if draining {
         check("server", "unavailable", Some("draining"));
     }
-    let (status, text) = match (draining || database.is_err(), embedder && redis != Some(false)) {
+    let unavailable = draining || (database.is_err() && !remembers);
+    let all_well = database.is_ok() && embedder && redis != Some(false);
+    let (status, text) = match (unavailable, all_well) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         (false, false) => (StatusCode::OK, "degraded"),
         (false, true) => (StatusCode::OK, "ok"),

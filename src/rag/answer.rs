@@ -90,16 +90,12 @@ impl Rag {
             match written {
                 Ok(used) => usage = used,
                 Err(Failure::Generator(error)) if verifier.answer.is_empty() => {
+                    let away = Degradation::new("generator", reason(&error), "extractive");
                     if !query.search.allow_degraded {
-                        let message = "`degrade` is `forbid` and the stage `generator` is unavailable";
-                        return Err(Error::new(Code::Degraded, message).about("degrade"));
+                        return Err(away.forbidden());
                     }
                     tracing::warn!(%error, "the chat model failed; answering extractively");
-                    degraded.push(Degradation {
-                        stage: "generator".to_owned(),
-                        reason: reason(&error).to_owned(),
-                        fallback: "extractive".to_owned(),
-                    });
+                    degraded.push(away);
                     metrics::counter!("mcp_rag_degraded_responses_total", "stage" => "generator")
                         .increment(1);
                     model = "extractive";
@@ -136,7 +132,7 @@ impl Rag {
         found: &SearchResponse,
         caller: Caller,
     ) -> Result<Prompt, Error> {
-        let collections = self.catalog.select(caller, query.search.collections.as_deref()).await?;
+        let collections = self.catalog.select(caller, query.search.collections.as_deref()).await?.collections;
         let best = found.results.first().map_or(1.0, |result| result.score).max(f32::EPSILON);
         let passages = found.results.iter().map(|result| Passage {
             title: result.title.clone(),

@@ -149,7 +149,9 @@ async fn ingest(rag: &Rag, claim: &Claim, document: WaitingDocument) {
             "failed"
         }
     };
-    rag.catalog.forget();
+    if outcome == "ready" {
+        rag.catalog.forget();
+    }
     metrics::counter!("mcp_rag_ingested_documents_total", "outcome" => outcome).increment(1);
 }
 
