@@ -2,3 +2,5 @@
 //!
 //! Nothing here is part of the server. The parts are real (PostgreSQL, Redis, HTTP over sockets);
 //! only their misbehaviour is ours.
+
+pub mod postgres;
