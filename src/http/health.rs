@@ -6,28 +6,9 @@ use actix_web::{HttpResponse, http::StatusCode};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::supervise::ActorState;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const PROBE: Duration = Duration::from_secs(1);
-
-/// Whether this process wants new requests.
-#[derive(Debug, Clone, Default)]
-pub struct Health {
-    draining: Arc<AtomicBool>,
-}
-
-impl Health {
-    /// From now on readiness says no; what is in flight goes on.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
-    }
-
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
-    }
-}
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
@@ -92,7 +73,7 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         Some(false) => check("redis", "degraded", Some("no answer; caching in this process only")),
         None => {}
     }
-    let draining = state.health.is_draining();
+    let draining = state.drain.is_leaving();
     if draining {
         check("server", "unavailable", Some("draining"));
     }

@@ -7,6 +7,7 @@ mod support;
 
 mod chat;
 mod crash;
+mod drain;
 mod external;
 mod lifecycle;
 mod postgres;
