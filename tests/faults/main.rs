@@ -10,6 +10,7 @@ mod crash;
 mod drain;
 mod external;
 mod lifecycle;
+mod outage;
 mod postgres;
 mod redis;
 mod tools;
