@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod collections;
 mod documents;
+mod drain;
 mod envelope;
 mod error;
 mod health;
@@ -19,8 +20,8 @@ mod upload;
 mod uploads;
 
 pub use auth::Principal;
+pub use drain::Drain;
 pub use error::ApiError;
-pub use health::Health;
 pub use openapi::document as openapi_document;
 pub use uploads::Uploads;
 
@@ -35,7 +36,7 @@ use std::sync::Arc;
 pub struct State {
     pub rag: Arc<Rag>,
     pub tree: Arc<Tree>,
-    pub health: Health,
+    pub drain: Drain,
     pub uploads: Uploads,
     pub metrics: PrometheusHandle,
 }
