@@ -3,7 +3,8 @@
 //! * Each class of requests has lanes of its own, so that answers that wait for a chat model, or streams
 //!   that stay for an hour, take no search's place; writes may fill only a share of the searches' lane.
 //! * A place is taken once the body has been read: a client that dribbles one holds nothing. While there
-//!   is no room a request is refused at its head, and its connection stays usable.
+//!   is no room a request is refused at its head; its connection stays usable if its body is small and
+//!   there, as a search's is.
 //! * Overload: refused at once with 503 `overloaded` and a jittered `Retry-After`; nothing waits here.
 //! * Probes, documentation, metrics and `/v1/system` are never refused.
 //! * Cancel safety: a place is freed when its request is dropped, or its stream.
@@ -18,6 +19,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
+use futures_util::StreamExt;
 use mcp_rag_actors::resilience::{CallOutcome, Limiter, LimiterSettings, Token};
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
@@ -26,9 +28,14 @@ use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The part of the searches' lane that writes may fill.
 const WRITES: f64 = 0.5;
+
+/// A body that is read to its end although its request is refused, and for how long at most.
+const SMALL: u64 = 64 * 1024;
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// What a request is, for its place in the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,7 +240,7 @@ impl FromRequest for Ticket {
 
 /// Turns away what there is no room for, before its body is read.
 pub(super) async fn admit(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let admission = request.app_data::<Data<State>>().map(|state| state.admission.clone());
@@ -251,6 +258,7 @@ pub(super) async fn admit(
         ticket.enter()
     };
     if let Err(refused) = room {
+        discard_body(&mut request).await;
         return Ok(request.into_response(ApiError(refused).error_response()));
     }
     request.extensions_mut().insert(ticket.clone());
@@ -263,6 +271,17 @@ fn has_body(request: &ServiceRequest) -> bool {
     let headers = request.headers();
     headers.contains_key(TRANSFER_ENCODING)
         || headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
+}
+
+/// actix closes a connection whose request has not been read to its end, and a new connection costs
+/// both sides more than a small body that has come with its head.
+async fn discard_body(request: &mut ServiceRequest) {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|bytes: u64| (1..=SMALL).contains(&bytes)) {
+        let mut payload = request.take_payload();
+        let all = async { while payload.next().await.is_some_and(|piece| piece.is_ok()) {} };
+        let _ = tokio::time::timeout(MOMENT, all).await;
+    }
 }
 
 #[cfg(test)]
