@@ -13,6 +13,7 @@ pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ServerSett
 use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
 use mcp_rag_actors::embedder::EmbedderSettings;
 use mcp_rag_actors::generator::GeneratorSettings;
+use mcp_rag_actors::reranker::RerankerSettings;
 use mcp_rag_actors::store::StoreSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub struct Settings {
     pub redis: RedisSettings,
     pub cache: CacheSettings,
     pub embedder: EmbedderSettings,
+    pub reranker: RerankerSettings,
     pub generator: GeneratorSettings,
     pub ingest: IngestSettings,
     pub search: SearchSettings,
@@ -96,6 +98,8 @@ impl Settings {
             self.ingest.max_document_bytes <= self.server.max_body_bytes,
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
+        self.embedder.validate().map_err(ConfigError)?;
+        self.reranker.validate().map_err(ConfigError)?;
         self.generator.validate().map_err(ConfigError)?;
         require(
             self.environment == Environment::Development || self.auth.token.is_some(),

@@ -17,13 +17,16 @@ pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpRespo
     let pool = state.rag.store.pool_status(deadline).await.ok();
     Ok(HttpResponse::Ok().json(json!({
         "actors": state.tree.status(),
-        "breakers": [],
+        "breakers": state.rag.breakers(),
         "pools": {"writer": pool},
         "cache": state.rag.cache.status(),
         "build": {
             "version": env!("CARGO_PKG_VERSION"),
             "generator": state.rag.generator.model().unwrap_or("extractive"),
-            "embedder": {"model": "all-MiniLM-L6-v2", "dimensions": state.rag.embedder.dimensions()},
+            "embedder": {
+                "model": state.rag.embedder.model(),
+                "dimensions": state.rag.embedder.dimensions(),
+            },
         },
     })))
 }
