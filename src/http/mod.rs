@@ -7,6 +7,8 @@ mod collections;
 mod documents;
 mod envelope;
 mod error;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod health;
 mod jobs;
 mod openapi;
@@ -66,6 +68,8 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
 pub fn admin(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let state = state.clone();
     move |config| {
+        #[cfg(feature = "failpoints")]
+        config.configure(failpoints::routes);
         config
             .app_data(state)
             .configure(health::routes)

@@ -45,19 +45,14 @@ impl Drop for Worker {
 }
 
 impl Worker {
-    pub fn start(rag: Arc<Rag>, lifeline: Lifeline) -> Self {
+    pub fn start(rag: Arc<Rag>, lifeline: &Lifeline) -> Self {
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
-        let work = actix_rt::spawn(async move { work(&rag, &name).await });
-        let task = actix_rt::spawn(async move {
-            if work.await.is_err_and(|end| end.is_panic()) {
-                lifeline.fail("the ingest worker panicked");
-            }
-        });
-        Self { task }
+        let line = lifeline.clone();
+        Self { task: lifeline.spawn(async move { work(&rag, &name, &line).await }) }
     }
 }
 
-async fn work(rag: &Rag, name: &str) {
+async fn work(rag: &Rag, name: &str, lifeline: &Lifeline) {
     let lease = Duration::from_millis(rag.settings.ingest.lease_ms);
     let mut failures = 0;
     loop {
@@ -65,7 +60,7 @@ async fn work(rag: &Rag, name: &str) {
         match rag.store.call(claim, Deadline::within(STEP)).await {
             Ok(Some(claim)) => {
                 failures = 0;
-                run(rag, &claim, lease).await;
+                run(rag, &claim, lease, lifeline).await;
             }
             Ok(None) => {
                 failures = 0;
@@ -81,7 +76,7 @@ async fn work(rag: &Rag, name: &str) {
 }
 
 /// Works on one leased job until nothing of it waits or the lease is lost.
-async fn run(rag: &Rag, claim: &Claim, lease: Duration) {
+async fn run(rag: &Rag, claim: &Claim, lease: Duration, lifeline: &Lifeline) {
     let heartbeat = async {
         loop {
             tokio::time::sleep(lease / 3).await;
@@ -94,7 +89,7 @@ async fn run(rag: &Rag, claim: &Claim, lease: Duration) {
     };
     tokio::select! {
         () = heartbeat => tracing::info!(job = %claim.job, "lease lost or job cancelled"),
-        () = process(rag, claim) => {
+        () = process(rag, claim, lifeline) => {
             let finish = FinishJob { claim: claim.clone() };
             if let Err(error) = persist(|| rag.store.call(finish.clone(), Deadline::within(STEP))).await {
                 tracing::warn!(%error, job = %claim.job, "the job will be finished by a later lease");
@@ -104,7 +99,7 @@ async fn run(rag: &Rag, claim: &Claim, lease: Duration) {
     rag.progress.advance();
 }
 
-async fn process(rag: &Rag, claim: &Claim) {
+async fn process(rag: &Rag, claim: &Claim, lifeline: &Lifeline) {
     let concurrency = rag.settings.ingest.concurrency;
     let batch = i64::try_from(concurrency).unwrap_or(1);
     let waiting = stream::unfold((), |()| async move {
@@ -122,6 +117,7 @@ async fn process(rag: &Rag, claim: &Claim) {
     waiting
         .flatten()
         .for_each_concurrent(concurrency, |document| async move {
+            lifeline.failpoint("work");
             ingest(rag, claim, document).await;
             rag.progress.advance();
         })
