@@ -1,15 +1,18 @@
 //! The whole application: start the actors in order, bind, serve, drain.
 
+mod drain;
+
 use crate::config::Settings;
-use crate::http::{self, Health, State};
+use crate::http::{self, Drain, State};
 use crate::rag::Rag;
 use crate::rag::extractive::Extractive;
 use crate::rag::ingest::Worker;
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use anyhow::{Context, Result};
+use drain::{Patience, Serving};
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::{Engine, GeneratorHandle};
@@ -127,20 +130,23 @@ fn recorder() -> Result<PrometheusHandle> {
 /// A bound server; [`Application::run`] serves until it is told to stop.
 pub struct Application {
     core: Core,
-    health: Health,
+    drain: Drain,
     servers: [Server; 2],
     pub port: u16,
     pub admin_port: u16,
-    shutdown: Duration,
+    patience: Patience,
 }
 
 impl Application {
     pub async fn build(settings: Settings) -> Result<Self> {
         let core = Core::start(settings.clone()).await?;
         match Self::bind(&core, &settings) {
-            Ok((health, servers, [port, admin_port])) => {
-                let shutdown = Duration::from_millis(settings.server.shutdown_timeout_ms);
-                Ok(Self { core, health, servers, port, admin_port, shutdown })
+            Ok((drain, servers, [port, admin_port])) => {
+                let patience = Patience {
+                    delay: Duration::from_millis(settings.server.drain_delay_ms),
+                    shutdown: Duration::from_millis(settings.server.shutdown_timeout_ms),
+                };
+                Ok(Self { core, drain, servers, port, admin_port, patience })
             }
             Err(error) => {
                 core.stop().await;
@@ -149,12 +155,12 @@ impl Application {
         }
     }
 
-    fn bind(core: &Core, settings: &Settings) -> Result<(Health, [Server; 2], [u16; 2])> {
-        let health = Health::default();
+    fn bind(core: &Core, settings: &Settings) -> Result<(Drain, [Server; 2], [u16; 2])> {
+        let drain = Drain::default();
         let state = Data::new(State {
             rag: Arc::clone(&core.rag),
             tree: Arc::clone(&core.tree),
-            health: health.clone(),
+            drain: drain.clone(),
             uploads: http::Uploads::new(settings.server.max_upload_bytes),
             metrics: core.metrics.clone(),
         });
@@ -176,12 +182,13 @@ impl Application {
         })
         .max_connections(limits.max_connections)
         .client_request_timeout(Duration::from_millis(limits.read_timeout_ms))
+        .keep_alive(Duration::from_millis(limits.keep_alive_ms))
         .client_disconnect_timeout(Duration::from_secs(5))
         // Both measured: without them streamed events wait ~40 ms, and a client that hangs up does
         // not cancel its request.
         .tcp_nodelay(true)
         .h1_allow_half_closed(false)
-        .shutdown_timeout(limits.shutdown_timeout_ms / 1000)
+        .shutdown_timeout(limits.shutdown_timeout_ms.div_ceil(1000))
         .disable_signals();
         let server = if limits.workers == 0 { server } else { server.workers(limits.workers) };
         let server = server.listen(public)?.run();
@@ -192,14 +199,13 @@ impl Application {
         .disable_signals()
         .listen(admin)?
         .run();
-        Ok((health, [server, admin], ports))
+        Ok((drain, [server, admin], ports))
     }
 
     /// Serves until `stop` resolves or an actor cannot be kept alive; true in the first case.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<bool> {
-        let Self { core, health, servers: [server, admin], shutdown, .. } = self;
-        let handles: [ServerHandle; 2] = [server.handle(), admin.handle()];
-        let serving = [actix_web::rt::spawn(server), actix_web::rt::spawn(admin)];
+        let Self { core, drain, servers, patience, .. } = self;
+        let serving = servers.map(Serving::start);
         let orderly = tokio::select! {
             () = stop => true,
             reason = core.tree.failed() => {
@@ -207,13 +213,7 @@ impl Application {
                 false
             }
         };
-        tracing::info!("stopping: finishing what is in flight");
-        health.drain();
-        for (handle, task) in handles.into_iter().zip(serving) {
-            let _ = tokio::time::timeout(shutdown + Duration::from_secs(1), handle.stop(true)).await;
-            task.abort();
-        }
-        core.stop().await;
+        drain::leave(core, &drain, serving, patience, !orderly).await;
         tracing::info!("stopped");
         Ok(orderly)
     }

@@ -43,7 +43,7 @@ impl Code {
 }
 
 /// An error that is safe to show: its message names the remedy and no secret, question or text.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     pub code: Code,

@@ -2,3 +2,35 @@
 //!
 //! Nothing here is part of the server. The parts are real (PostgreSQL, Redis, HTTP over sockets);
 //! only their misbehaviour is ours.
+//!
+//! * [`proxy`], [`model`], [`redis`], [`postgres`]: dependencies that misbehave when told to;
+//! * [`world`]: a server with the dependencies one row of the table needs;
+//! * [`load`]: strict clients, who check every answer and keep the receipts of their writes;
+//! * [`table`]: one row per fault, and the verdicts.
+
+pub mod background;
+// pub mod load;
+pub mod model;
+pub mod postgres;
+pub mod proxy;
+pub mod redis;
+// pub mod table;
+// pub mod world;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+/// A port nobody listens on now.
+///
+/// # Panics
+/// When this machine has none left.
+#[must_use]
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("a port").port()
+}
+
+/// The workspace's root, where `.local` is.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::default, Path::to_path_buf)
+}

@@ -6,8 +6,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// An actor could not be kept alive.
 const EX_SOFTWARE: u8 = 70;
-/// 128 + SIGTERM: told twice, so stopped without finishing.
-const IMPATIENT: i32 = 143;
+/// 128 + the signal: told twice, so stopped without finishing.
+const TERMINATED: i32 = 143;
+const INTERRUPTED: i32 = 130;
 
 pub(super) async fn run(settings: Settings) -> Result<ExitCode> {
     let host = settings.server.host.clone();
@@ -31,12 +32,12 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode> {
             _ = interrupt.recv() => {}
         }
         tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            let status = tokio::select! {
+                _ = terminate.recv() => TERMINATED,
+                _ = interrupt.recv() => INTERRUPTED,
+            };
             tracing::warn!("told twice to stop: stopping at once");
-            std::process::exit(IMPATIENT);
+            std::process::exit(status);
         });
     };
     let orderly = application.run(stop).await?;

@@ -77,6 +77,12 @@ impl Settings {
             self.server.port == 0 || self.server.port != self.admin.port,
             "server.port and admin.port must differ",
         )?;
+        require(
+            self.server.shutdown_timeout_ms >= self.server.request_timeout_ms.max(self.search.deadline_ms),
+            "server.shutdown_timeout_ms must not be shorter than server.request_timeout_ms and \
+             search.deadline_ms: a stop would lose requests that are in time",
+        )?;
+        require(self.server.drain_delay_ms <= 300_000, "server.drain_delay_ms must be at most 300000")?;
         require((1..=1000).contains(&self.search.candidates), "search.candidates must be within 1..=1000")?;
         require((1..=1000).contains(&self.search.ef_search), "search.ef_search must be within 1..=1000")?;
         require((1..=256).contains(&self.ingest.concurrency), "ingest.concurrency must be within 1..=256")?;

@@ -1,7 +1,7 @@
 use super::body::Json;
 use super::search::{Degrade, ModeName, SearchRequest};
 use super::{ApiError, Principal, State, resource, sse};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::rag::Caller;
 use crate::rag::answer::{Answer, AnswerQuery, Event};
 use actix_web::HttpResponse;
@@ -122,6 +122,11 @@ async fn stream_answer(state: Data<State>, query: AnswerQuery, caller: Caller, o
         answered = answering => answered,
         // A model may be silent for long: its connection must not outlive the client's.
         () = out.closed() => return,
+        // Answers are complete well before this unless the grace is shorter than their deadline.
+        () = state.drain.last_end() => {
+            let _ = out.send(sse::retry()).await;
+            Err(Error::new(Code::Unavailable, "this server is shutting down: ask again"))
+        }
     };
     let last = match answered {
         Ok(answer) => sse::event("done", &answer),

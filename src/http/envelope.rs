@@ -1,7 +1,7 @@
 //! What holds for every request: an id, a log line without content, metrics, and no panic that
 //! reaches the client as an empty reply.
 
-use super::ApiError;
+use super::{ApiError, Drain, State};
 use crate::error::{Code, Error};
 use actix_web::ResponseError;
 use actix_web::body::{BoxBody, MessageBody};
@@ -9,6 +9,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -24,15 +25,19 @@ pub async fn envelope<B: MessageBody + 'static>(
     let began = Instant::now();
     let id = request_id(&request);
     let method = request.method().clone();
+    let drain = request.app_data::<Data<State>>().map(|state| state.drain.clone());
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method);
     // The request itself must not be kept: actix routes only a request that nobody else holds.
     let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().instrument(span.clone()).await;
     let mut response = match outcome {
         Ok(Ok(response)) => documented(response.map_into_boxed_body()),
-        Ok(Err(error)) => return Err(answered(&in_our_words(&error), id)),
-        Err(_) => return Err(answered(&internal(&"a handler panicked"), id)),
+        Ok(Err(error)) => return Err(answered(&in_our_words(&error), id, drain.as_ref())),
+        Err(_) => return Err(answered(&internal(&"a handler panicked"), id, drain.as_ref())),
     };
     response.headers_mut().insert(REQUEST_ID, id);
+    if let Some(drain) = &drain {
+        drain.mark(response.response_mut());
+    }
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
     let status = response.status().as_u16();
     let elapsed = began.elapsed();
@@ -51,9 +56,12 @@ fn internal(cause: &dyn ToString) -> ApiError {
 }
 
 /// An error that answers with its own response, the request's id included.
-fn answered(error: &ApiError, id: HeaderValue) -> actix_web::Error {
+fn answered(error: &ApiError, id: HeaderValue, drain: Option<&Drain>) -> actix_web::Error {
     let mut response = error.error_response();
     response.headers_mut().insert(REQUEST_ID, id);
+    if let Some(drain) = drain {
+        drain.mark(&mut response);
+    }
     InternalError::from_response(error.to_string(), response).into()
 }
 

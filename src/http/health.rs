@@ -6,28 +6,9 @@ use actix_web::{HttpResponse, http::StatusCode};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::supervise::ActorState;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const PROBE: Duration = Duration::from_secs(1);
-
-/// Whether this process wants new requests.
-#[derive(Debug, Clone, Default)]
-pub struct Health {
-    draining: Arc<AtomicBool>,
-}
-
-impl Health {
-    /// From now on readiness says no; what is in flight goes on.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
-    }
-
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
-    }
-}
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
@@ -73,8 +54,11 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         checks.insert(name.to_owned(), json!({"status": status, "detail": detail}));
     };
     let database = state.rag.store.probe(Deadline::within(PROBE)).await;
+    // An outage that every replica suffers alike: what is cached is still worth asking for.
+    let remembers = state.rag.catalog.remembers() && state.rag.cache.status().entries > 0;
     match &database {
         Ok(()) => check("database", "ok", None),
+        Err(_) if remembers => check("database", "degraded", Some("away; cached results only")),
         Err(_) => check("database", "unavailable", Some("no statement could be run")),
     }
     let embedder = state.rag.embedder.actor().state == ActorState::Running;
@@ -89,11 +73,13 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         Some(false) => check("redis", "degraded", Some("no answer; caching in this process only")),
         None => {}
     }
-    let draining = state.health.is_draining();
+    let draining = state.drain.is_leaving();
     if draining {
         check("server", "unavailable", Some("draining"));
     }
-    let (status, text) = match (draining || database.is_err(), embedder && redis != Some(false)) {
+    let unavailable = draining || (database.is_err() && !remembers);
+    let all_well = database.is_ok() && embedder && redis != Some(false);
+    let (status, text) = match (unavailable, all_well) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         (false, false) => (StatusCode::OK, "degraded"),
         (false, true) => (StatusCode::OK, "ok"),

@@ -1,8 +1,8 @@
 use super::page::{Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource, sse};
 use crate::rag::Caller;
-use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{CancelJob, GetJob, Job, JobId, ListJobs};
 use serde::Serialize;
@@ -64,6 +64,14 @@ impl From<Job> for JobView {
     }
 }
 
+impl JobView {
+    /// Names the state that an event shows, the same on every replica.
+    fn event_id(&self) -> String {
+        let JobProgress { done, failed, total } = self.progress;
+        format!("{}-{}-{done}-{failed}-{total}", self.status, self.attempts)
+    }
+}
+
 fn id(text: &str) -> Result<JobId, ApiError> {
     text.parse().map_err(|_| crate::error::Error::not_found("job").into())
 }
@@ -115,27 +123,57 @@ pub(super) async fn cancel(
 }
 
 /// Follow a job by server-sent events.
-#[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs", params(("id" = String, Path)),
-    responses((status = 200, content_type = "text/event-stream", description = "`progress` events, then `done`"), (status = 404)))]
+///
+/// Each event has an id. A client that was cut off, or told to come back by `retry`, sends the last one
+/// as `Last-Event-ID`, to any replica, and hears only what has changed since.
+#[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs", params(("id" = String, Path),
+        ("last-event-id" = Option<String>, Header, description = "id of the last event seen")),
+    responses((status = 200, content_type = "text/event-stream", description = "`progress` events, then `done`"),
+        (status = 204, description = "the last event seen was the last one"), (status = 404)))]
 pub(super) async fn events(
     state: Data<State>,
     principal: Principal,
     path: Path<String>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let id = id(&path)?;
     let caller = principal.caller(LIMIT);
     // A job that does not exist is a 404, not a stream.
-    state.rag.store.call(GetJob { tenant: caller.tenant, id }, caller.deadline).await?;
+    let job = state.rag.store.call(GetJob { tenant: caller.tenant, id }, caller.deadline).await?;
+    let seen =
+        request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    if job.is_over() && seen == Some(JobView::from(job).event_id()) {
+        return Ok(HttpResponse::NoContent().finish()); // what tells an EventSource not to come back
+    }
     let (sender, receiver) = mpsc::channel(8);
-    actix_web::rt::spawn(follow(state, caller, id, sender));
+    actix_web::rt::spawn(follow(state, caller, id, seen, sender));
     Ok(sse::respond(receiver))
 }
 
-/// Sends the job's state whenever it changes, until it is over or nobody listens.
-async fn follow(state: Data<State>, caller: Caller, id: JobId, events: mpsc::Sender<web::Bytes>) {
+/// Sends the job's state whenever it changes, until it is over, nobody listens or the server leaves.
+async fn follow(
+    state: Data<State>,
+    caller: Caller,
+    id: JobId,
+    seen: Option<String>,
+    events: mpsc::Sender<web::Bytes>,
+) {
+    tokio::select! {
+        () = report(&state, caller, id, seen, &events) => {}
+        // Another replica goes on from the last id.
+        () = state.drain.resumable_end() => drop(events.send(sse::retry()).await),
+    }
+}
+
+async fn report(
+    state: &State,
+    caller: Caller,
+    id: JobId,
+    mut seen: Option<String>,
+    events: &mpsc::Sender<web::Bytes>,
+) {
     let mut news = state.rag.progress.subscribe();
     let end = Deadline::within(MAX_STREAM);
-    let mut last = None;
     while !end.has_passed() {
         news.borrow_and_update();
         let get = GetJob { tenant: caller.tenant, id };
@@ -153,12 +191,13 @@ async fn follow(state: Data<State>, caller: Caller, id: JobId, events: mpsc::Sen
         };
         let over = job.is_over();
         let view = JobView::from(job);
-        if over || last.as_ref() != Some(&view) {
-            let event = sse::event(if over { "done" } else { "progress" }, &json!(view));
+        let now = view.event_id();
+        if over || seen.as_ref() != Some(&now) {
+            let event = sse::event_with_id(if over { "done" } else { "progress" }, &now, &json!(view));
             if events.send(event).await.is_err() || over {
                 return;
             }
-            last = Some(view);
+            seen = Some(now);
         }
         tokio::time::sleep(PACE).await;
         tokio::select! {

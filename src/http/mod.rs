@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod collections;
 mod documents;
+mod drain;
 mod envelope;
 mod error;
 #[cfg(feature = "failpoints")]
@@ -21,8 +22,8 @@ mod upload;
 mod uploads;
 
 pub use auth::Principal;
+pub use drain::Drain;
 pub use error::ApiError;
-pub use health::Health;
 pub use openapi::document as openapi_document;
 pub use uploads::Uploads;
 
@@ -37,7 +38,7 @@ use std::sync::Arc;
 pub struct State {
     pub rag: Arc<Rag>,
     pub tree: Arc<Tree>,
-    pub health: Health,
+    pub drain: Drain,
     pub uploads: Uploads,
     pub metrics: PrometheusHandle,
 }

@@ -1,3 +1,4 @@
+use super::drain::jitter;
 use actix_web::HttpResponse;
 use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -13,6 +14,18 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) fn event(name: &str, data: &impl Serialize) -> Bytes {
     let data = serde_json::to_string(data).unwrap_or_else(|_| "{}".to_owned());
     Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+}
+
+/// The same with an id, which a client that was cut off sends back as `Last-Event-ID`.
+pub(super) fn event_with_id(name: &str, id: &str, data: &impl Serialize) -> Bytes {
+    let mut bytes = format!("id: {id}\n").into_bytes();
+    bytes.extend_from_slice(&event(name, data));
+    bytes.into()
+}
+
+/// Asks the client to come back after a while: 0.5 to 1.5 s, so that not all do at once.
+pub(super) fn retry() -> Bytes {
+    Bytes::from(format!("retry: {:.0}\n\n", 500.0 + 1000.0 * jitter()))
 }
 
 /// Streams events until the sender is dropped, with comments while there are none.

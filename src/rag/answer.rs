@@ -9,11 +9,14 @@ use mcp_rag_actors::generator::{GenerateError, Passage, Prompt, Usage, Writer};
 use mcp_rag_actors::store::TermWeights;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
 /// What is said when the documents do not answer.
 pub const ABSTENTION: &str = "The documents do not answer this question.";
+/// What the weights of the question's terms are worth waiting for.
+const WEIGHING: Duration = Duration::from_millis(500);
 /// Deltas on their way to a slow reader.
 const BUFFERED: usize = 32;
 
@@ -90,16 +93,12 @@ impl Rag {
             match written {
                 Ok(used) => usage = used,
                 Err(Failure::Generator(error)) if verifier.answer.is_empty() => {
+                    let away = Degradation::new("generator", reason(&error), "extractive");
                     if !query.search.allow_degraded {
-                        let message = "`degrade` is `forbid` and the stage `generator` is unavailable";
-                        return Err(Error::new(Code::Degraded, message).about("degrade"));
+                        return Err(away.forbidden());
                     }
                     tracing::warn!(%error, "the chat model failed; answering extractively");
-                    degraded.push(Degradation {
-                        stage: "generator".to_owned(),
-                        reason: reason(&error).to_owned(),
-                        fallback: "extractive".to_owned(),
-                    });
+                    degraded.push(away);
                     metrics::counter!("mcp_rag_degraded_responses_total", "stage" => "generator")
                         .increment(1);
                     model = "extractive";
@@ -136,7 +135,7 @@ impl Rag {
         found: &SearchResponse,
         caller: Caller,
     ) -> Result<Prompt, Error> {
-        let collections = self.catalog.select(caller, query.search.collections.as_deref()).await?;
+        let collections = self.catalog.select(caller, query.search.collections.as_deref()).await?.collections;
         let best = found.results.first().map_or(1.0, |result| result.score).max(f32::EPSILON);
         let passages = found.results.iter().map(|result| Passage {
             title: result.title.clone(),
@@ -156,7 +155,7 @@ impl Rag {
                     collection: collection.id,
                     terms: crate::text::analyze::analyze(&query.question, Language::from_setting(&language)),
                 };
-                self.store.call(weigh, caller.deadline).await.unwrap_or_default()
+                self.store.call(weigh, caller.deadline.capped(WEIGHING)).await.unwrap_or_default()
             }
             None => std::collections::HashMap::default(),
         };

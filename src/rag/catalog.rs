@@ -7,35 +7,55 @@ use std::time::Duration;
 
 use super::Caller;
 
+/// How long a search waits for a fresh list when it could do with the one seen last.
+const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_TENANTS: u64 = 10_000;
+
+type Lists = Cache<(TenantId, u64), Arc<Vec<Collection>>>;
+
 /// The tenant's collections, remembered for a moment so that a cached search needs no database.
 ///
 /// A write by this process forgets them at once; one by another replica is seen within the
-/// time to live.
+/// time to live. The list seen last is kept beyond it, for searches while the database is away.
 #[derive(Clone)]
 pub struct Catalog {
     store: StoreHandle,
-    known: Cache<(TenantId, u64), Arc<Vec<Collection>>>,
+    known: Lists,
+    last: Lists,
     /// Part of the key: a load that began before a write ends under a key that nobody asks for any
     /// more, so it cannot bring back what the write made stale.
     generation: Arc<AtomicU64>,
+}
+
+/// The collections a search is about.
+#[derive(Debug)]
+pub(super) struct Selection {
+    pub(super) collections: Vec<Collection>,
+    /// Chunks in all of the tenant's collections, selected or not.
+    pub(super) all_chunks: i64,
+    /// Why this is the list seen last and not the present one.
+    pub(super) stale: Option<Code>,
 }
 
 impl Catalog {
     pub(super) fn new(store: StoreHandle, ttl: Duration) -> Self {
         Self {
             store,
-            known: Cache::builder().max_capacity(10_000).time_to_live(ttl).build(),
+            known: Cache::builder().max_capacity(MAX_TENANTS).time_to_live(ttl).build(),
+            last: Cache::new(MAX_TENANTS),
             generation: Arc::default(),
         }
     }
 
     pub async fn all(&self, caller: Caller) -> Result<Arc<Vec<Collection>>, Error> {
+        let key = self.key(caller);
         let load = async {
             let list = ListCollections { tenant: caller.tenant };
-            self.store.call(list, caller.deadline).await.map(Arc::new)
+            let all = Arc::new(self.store.call(list, caller.deadline).await?);
+            self.last.insert(key, Arc::clone(&all)).await;
+            Ok(all)
         };
         // Concurrent callers share one query.
-        let key = (caller.tenant, self.generation.load(Ordering::Acquire));
         let shared = self.known.try_get_with(key, load).await;
         shared.map_err(|error| copy(&error).into())
     }
@@ -46,33 +66,53 @@ impl Catalog {
         found.cloned().ok_or_else(|| Error::not_found("collection"))
     }
 
-    /// The named collections, or all of them.
-    pub async fn select(&self, caller: Caller, names: Option<&[String]>) -> Result<Vec<Collection>, Error> {
-        let all = self.all(caller).await?;
-        let Some(names) = names else { return Ok(all.to_vec()) };
-        if names.is_empty() {
-            return Err(Error::invalid(
-                "collections",
-                "name at least one collection, or leave `collections` out",
-            ));
-        }
-        let mut chosen: Vec<Collection> = Vec::with_capacity(names.len());
-        for name in names {
-            let found = all.iter().find(|collection| collection.name == *name).ok_or_else(|| {
-                Error::new(Code::NotFound, "unknown collection: GET /v1/collections lists them")
-                    .about("collections")
-            })?;
-            if chosen.iter().all(|collection| collection.id != found.id) {
-                chosen.push(found.clone());
-            }
-        }
-        Ok(chosen)
+    fn key(&self, caller: Caller) -> (TenantId, u64) {
+        (caller.tenant, self.generation.load(Ordering::Acquire))
+    }
+
+    /// Whether searches can go on with what was seen last.
+    pub fn remembers(&self) -> bool {
+        self.last.iter().next().is_some()
+    }
+
+    /// The named collections, or all of them; as they were seen last while the database is away.
+    pub(super) async fn select(&self, caller: Caller, names: Option<&[String]>) -> Result<Selection, Error> {
+        let last = self.last.get(&self.key(caller)).await;
+        let patience = if last.is_some() { caller.deadline.capped(PATIENCE) } else { caller.deadline };
+        let (all, stale) = match (self.all(Caller { deadline: patience, ..caller }).await, last) {
+            (Ok(all), _) => (all, None),
+            (Err(error), Some(last)) if error.is_temporary() => (last, Some(error.code)),
+            (Err(error), _) => return Err(error),
+        };
+        let all_chunks = all.iter().map(|collection| collection.chunks).sum();
+        Ok(Selection { collections: named(&all, names)?, all_chunks, stale })
     }
 
     /// Called after every write that changes what a search can return.
     pub fn forget(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
+}
+
+fn named(all: &[Collection], names: Option<&[String]>) -> Result<Vec<Collection>, Error> {
+    let Some(names) = names else { return Ok(all.to_vec()) };
+    if names.is_empty() {
+        return Err(Error::invalid(
+            "collections",
+            "name at least one collection, or leave `collections` out",
+        ));
+    }
+    let mut chosen: Vec<Collection> = Vec::with_capacity(names.len());
+    for name in names {
+        let found = all.iter().find(|collection| collection.name == *name).ok_or_else(|| {
+            Error::new(Code::NotFound, "unknown collection: GET /v1/collections lists them")
+                .about("collections")
+        })?;
+        if chosen.iter().all(|collection| collection.id != found.id) {
+            chosen.push(found.clone());
+        }
+    }
+    Ok(chosen)
 }
 
 /// The cache shares one error among its waiters; each needs its own.

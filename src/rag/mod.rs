@@ -16,6 +16,8 @@ use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::GeneratorHandle;
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{StoreHandle, TenantId};
+use moka::future::Cache;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who asks, and until when: set once where a request enters.
@@ -34,7 +36,13 @@ pub struct Rag {
     pub catalog: Catalog,
     pub progress: ingest::Progress,
     pub settings: Settings,
+    /// Searches under way, and those that ended a moment ago.
+    flights: Cache<String, Arc<search::SearchResponse>>,
 }
+
+/// How long the outcome of a search is there for those who asked the same meanwhile.
+const FLIGHT: Duration = Duration::from_millis(50);
+const MAX_FLIGHTS: u64 = 128;
 
 impl Rag {
     pub fn new(
@@ -45,6 +53,8 @@ impl Rag {
         settings: Settings,
     ) -> Self {
         let catalog = Catalog::new(store.clone(), Duration::from_secs(1));
-        Self { store, cache, embedder, generator, catalog, progress: ingest::Progress::default(), settings }
+        let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
+        let progress = ingest::Progress::default();
+        Self { store, cache, embedder, generator, catalog, progress, settings, flights }
     }
 }

@@ -1,14 +1,18 @@
 //! Search: resolve → cache → embed → one statement for both legs and their fusion → pack.
 
+use super::catalog::Selection;
 use super::{Caller, Rag};
 use crate::error::{Code, Error};
 use crate::text::analyze::analyze;
 use crate::text::language::Language;
 use mcp_rag_actors::embedder::{Embed, Purpose};
 use mcp_rag_actors::store::{Collection, Filter, Hit, Mode, SearchChunks, TermKey};
+use mcp_rag_actors::supervise::CallError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use utoipa::ToSchema;
 
@@ -98,6 +102,18 @@ pub struct Timings {
     pub total_ms: f64,
 }
 
+impl Degradation {
+    pub(super) fn new(stage: &str, reason: &str, fallback: &str) -> Self {
+        Self { stage: stage.to_owned(), reason: reason.to_owned(), fallback: fallback.to_owned() }
+    }
+
+    /// What a caller with `degrade: forbid` gets instead.
+    pub(super) fn forbidden(&self) -> Error {
+        let message = format!("`degrade` is `forbid` and the stage `{}` is unavailable", self.stage);
+        Error::new(Code::Degraded, message).about("degrade")
+    }
+}
+
 pub(super) fn millis(since: Instant) -> f64 {
     (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
@@ -105,22 +121,22 @@ pub(super) fn millis(since: Instant) -> f64 {
 impl Rag {
     pub async fn search(&self, query: SearchQuery, caller: Caller) -> Result<SearchResponse, Error> {
         let began = Instant::now();
-        let collections = self.catalog.select(caller, query.collections.as_deref()).await?;
-        let key = cache_key(&query, &collections, caller);
-        if let Some(mut found) = self.cached(&key).await {
-            found.cached = true;
-            found.timings = Timings { total_ms: millis(began), ..Timings::default() };
-            return Ok(found);
-        }
-        let mut response = self.search_now(&query, &collections, caller, began).await?;
-        if response.degraded.is_empty() {
-            if let Ok(bytes) = serde_json::to_vec(&response) {
-                self.cache.put(key, bytes.into()).await;
+        let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
+        let key = cache_key(&query, &selection.collections, caller);
+        let response = match self.cached(&key).await {
+            Some(mut found) => {
+                found.cached = true;
+                found.timings = Timings { total_ms: millis(began), ..Timings::default() };
+                // Right when it was found; what has changed since is out of sight.
+                if let Some(reason) = selection.stale {
+                    found.degraded.push(Degradation::new("database", reason.as_str(), "cache"));
+                }
+                found
             }
-        } else if !query.allow_degraded {
-            let stage = response.degraded.swap_remove(0).stage;
-            let message = format!("`degrade` is `forbid` and the stage `{stage}` is unavailable");
-            return Err(Error::new(Code::Degraded, message).about("degrade"));
+            None => self.search_once(key, &query, &selection, caller, began).await?,
+        };
+        if let (false, Some(first)) = (query.allow_degraded, response.degraded.first()) {
+            return Err(first.forbidden());
         }
         for stage in &response.degraded {
             metrics::counter!("mcp_rag_degraded_responses_total", "stage" => stage.stage.clone())
@@ -129,10 +145,37 @@ impl Rag {
         Ok(response)
     }
 
-    async fn scans_exactly(&self, selected: &[Collection], caller: Caller) -> Result<bool, Error> {
-        let chunks =
-            |collections: &[Collection]| collections.iter().map(|collection| collection.chunks).sum();
-        Ok(exact_is_faster(chunks(selected), chunks(&self.catalog.all(caller).await?)))
+    /// Callers that ask the same at the same time share one search, so that an expired entry of the
+    /// cache, or a database that is back, is not asked the same thing a hundred times.
+    async fn search_once(
+        &self,
+        key: String,
+        query: &SearchQuery,
+        selection: &Selection,
+        caller: Caller,
+        began: Instant,
+    ) -> Result<SearchResponse, Error> {
+        let mine = AtomicBool::new(false);
+        let fly = async {
+            mine.store(true, Ordering::Relaxed);
+            let response = self.search_now(query, selection, caller, began).await?;
+            if response.degraded.is_empty()
+                && let Ok(bytes) = serde_json::to_vec(&response)
+            {
+                self.cache.put(key.clone(), bytes.into()).await;
+            }
+            Ok::<_, Error>(Arc::new(response))
+        };
+        let shared = self.flights.try_get_with(key.clone(), fly);
+        let late = || Error::from(CallError::Timeout);
+        match tokio::time::timeout_at(caller.deadline.instant().into(), shared).await.map_err(|_| late())? {
+            Ok(response) => Ok(SearchResponse::clone(&response)),
+            // Whoever searched for us had less time than we have.
+            Err(error) if error.code == Code::DeadlineExceeded && !mine.load(Ordering::Relaxed) => {
+                self.search_now(query, selection, caller, began).await
+            }
+            Err(error) => Err(Error::clone(&error)),
+        }
     }
 
     async fn cached(&self, key: &str) -> Option<SearchResponse> {
@@ -144,10 +187,11 @@ impl Rag {
     async fn search_now(
         &self,
         query: &SearchQuery,
-        collections: &[Collection],
+        selection: &Selection,
         caller: Caller,
         began: Instant,
     ) -> Result<SearchResponse, Error> {
+        let collections = selection.collections.as_slice();
         let mut degraded = Vec::new();
         let mut mode = query.mode;
         let embedding = match (query.mode, &query.embedding, &query.text) {
@@ -155,26 +199,24 @@ impl Rag {
             (Mode::Dense | Mode::Hybrid, Some(vector), _) => Some(vector.clone()),
             (Mode::Dense | Mode::Hybrid, None, text) => {
                 let texts = vec![text.clone().unwrap_or_default()];
-                match self.embedder.embed(Embed { texts, purpose: Purpose::Query }, caller.deadline).await {
+                // Half of what is left stays for the search without it.
+                let within = caller.deadline.capped(caller.deadline.remaining() / 2);
+                match self.embedder.embed(Embed { texts, purpose: Purpose::Query }, within).await {
                     Ok(mut vectors) => vectors.pop(),
                     Err(error) => {
                         mode = Mode::Lexical;
-                        degraded.push(Degradation {
-                            stage: "embedder".to_owned(),
-                            reason: Error::from(error).code.as_str().to_owned(),
-                            fallback: "lexical".to_owned(),
-                        });
+                        degraded.push(Degradation::new(
+                            "embedder",
+                            Error::from(error).code.as_str(),
+                            "lexical",
+                        ));
                         None
                     }
                 }
             }
         };
         if query.rerank {
-            degraded.push(Degradation {
-                stage: "reranker".to_owned(),
-                reason: "not_configured".to_owned(),
-                fallback: "fused_order".to_owned(),
-            });
+            degraded.push(Degradation::new("reranker", "not_configured", "fused_order"));
         }
         let embed_ms = millis(began);
         let searched = Instant::now();
@@ -188,7 +230,10 @@ impl Rag {
             filter: query.filter.clone(),
             limit,
             candidates: self.settings.search.candidates.max(limit),
-            exact: self.scans_exactly(collections, caller).await?,
+            exact: exact_is_faster(
+                collections.iter().map(|collection| collection.chunks).sum(),
+                selection.all_chunks,
+            ),
         };
         let exact = search.exact;
         let hits = self.store.call(search, caller.deadline).await?;

@@ -1,10 +1,8 @@
 //! A PostgreSQL of somebody else's: what works, and what is refused with words that help.
 
-mod cluster;
-
 use crate::support::{Server, binary, ids};
 use crate::tools::{document, sql_on};
-use cluster::Cluster;
+use mcp_rag_chaos::postgres::Cluster;
 use serde_json::json;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

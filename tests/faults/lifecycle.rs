@@ -111,8 +111,7 @@ fn ctrl_c_during_the_start_leaves_no_process_behind() {
     assert!(!server.log().contains("panicked"), "{}", server.log());
 }
 
-#[test]
-fn told_twice_to_stop_a_server_ends_at_once() {
+fn ends_at_once(again: Signal, status: i32) {
     let mut server = Process::spawn();
     server.await_log("\"ready\"");
     // A request that is under way, which an orderly stop would wait for.
@@ -123,10 +122,20 @@ fn told_twice_to_stop_a_server_ends_at_once() {
     signal(server.child.id(), Signal::SIGTERM);
     server.await_log("stopping: finishing what is in flight");
     let began = Instant::now();
-    signal(server.child.id(), Signal::SIGTERM);
-    assert_eq!(server.wait().code(), Some(143), "{}", server.log());
+    signal(server.child.id(), again);
+    assert_eq!(server.wait().code(), Some(status), "{}", server.log());
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     eventually("its PostgreSQL follows", || server.left().is_empty());
+}
+
+#[test]
+fn told_twice_to_stop_a_server_ends_at_once() {
+    ends_at_once(Signal::SIGTERM, 143);
+}
+
+#[test]
+fn ctrl_c_after_an_orderly_stop_has_begun_ends_it_at_once() {
+    ends_at_once(Signal::SIGINT, 130);
 }
 
 fn api_port(log: &str) -> u16 {

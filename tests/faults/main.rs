@@ -7,8 +7,10 @@ mod support;
 
 mod chat;
 mod crash;
+mod drain;
 mod external;
 mod lifecycle;
+mod outage;
 mod postgres;
 mod redis;
 mod tools;

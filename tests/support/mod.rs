@@ -20,7 +20,7 @@ mod process;
 mod reply;
 pub(crate) mod sse;
 
-pub(crate) use calls::{ids, segment};
+pub(crate) use calls::ids;
 pub(crate) use log::{Line, Log};
 pub(crate) use process::{alive, eventually};
 pub(crate) use reply::Reply;
@@ -205,9 +205,14 @@ impl Server {
 
     /// SIGTERM: the server ends in order, with status 0, and leaves no process behind.
     pub(crate) fn stop(&mut self) {
+        self.running().signal(nix::sys::signal::Signal::SIGTERM);
+        self.await_exit();
+    }
+
+    /// The end of a server that was told to stop, in order as above.
+    pub(crate) fn await_exit(&mut self) {
         let postgres = self.log.last("PostgreSQL is ready").map(|line| line.field("pid"));
         let mut running = self.running.take().expect("the server runs");
-        running.signal(nix::sys::signal::Signal::SIGTERM);
         let exit = running.wait(PATIENCE).unwrap_or_else(|| panic!("it did not stop\n{}", self.log));
         assert_eq!(exit.code, Some(0), "stopping in order ends with status 0\n{}", self.log);
         if let Some(pid) = postgres {

@@ -208,6 +208,30 @@ impl Serve<RenewLease> for Store {
     }
 }
 
+/// Gives a lease back before its time, so that another worker goes on at once; without it, as after a
+/// crash, the job waits until the lease runs out. A lease that was lost meanwhile is left alone.
+#[derive(Debug)]
+pub struct ReleaseLease {
+    pub claim: Claim,
+}
+
+impl Request for ReleaseLease {
+    type Reply = Result<(), StoreError>;
+}
+
+impl Serve<ReleaseLease> for Store {
+    async fn serve(self: Rc<Self>, release: ReleaseLease, _: Deadline) -> Result<(), StoreError> {
+        let connection = self.connection(release.claim.tenant).await?;
+        // Not the job's fault either: what it was begun with does not count as an attempt.
+        let sql = "UPDATE jobs SET status = 'queued', lease_owner = NULL, lease_until = NULL, \
+                   attempts = greatest(attempts - 1, 0), updated_at = now() \
+                   WHERE tenant_id = $1 AND job_id = $2 AND lease_owner = $3 AND status = 'running'";
+        let Claim { tenant, job, worker } = &release.claim;
+        connection.execute(sql, &[&tenant.0, &job.0, worker]).await?;
+        Ok(())
+    }
+}
+
 /// A document to parse, chunk and embed.
 #[derive(Debug)]
 pub struct WaitingDocument {

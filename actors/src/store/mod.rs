@@ -30,8 +30,8 @@ pub use error::StoreError;
 pub use filter::{Comparison, Filter};
 pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, TenantId};
 pub use jobs::{
-    CancelJob, Claim, ClaimJob, FailDocument, FinishJob, GetJob, Job, ListJobs, RenewLease, TakeDocuments,
-    WaitingDocument,
+    CancelJob, Claim, ClaimJob, FailDocument, FinishJob, GetJob, Job, ListJobs, ReleaseLease, RenewLease,
+    TakeDocuments, WaitingDocument,
 };
 pub use lexical::{TermKey, TermWeights};
 pub use pool::{PoolSettings, parse_url};

@@ -3,6 +3,8 @@
 //! * It is a supervised service; a panic in it ends only this incarnation, and the next one resumes.
 //! * A document that cannot be parsed fails alone, with a reason.
 //! * A dependency that is away delays: the document is tried again with growing pauses.
+//! * Told to stop, it lets go of the documents under way and gives its lease back, so that another
+//!   replica goes on at once; only a crash lets the lease run out.
 
 use super::prepare::{Prepared, prepare};
 use crate::error::Error;
@@ -11,67 +13,94 @@ use futures_util::{StreamExt, stream};
 use mcp_rag_actors::embedder::{Embed, MAX_TEXTS, Purpose};
 use mcp_rag_actors::resilience::{Backoff, Deadline};
 use mcp_rag_actors::store::{
-    Claim, ClaimJob, Collection, FailDocument, FinishJob, KnownEmbeddings, PublishDocument, RenewLease,
-    StoreError, TakeDocuments, WaitingDocument,
+    Claim, ClaimJob, Collection, FailDocument, FinishJob, KnownEmbeddings, PublishDocument, ReleaseLease,
+    RenewLease, StoreError, TakeDocuments, WaitingDocument,
 };
 use mcp_rag_actors::supervise::{Lifeline, Service};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How soon a job accepted by another process is noticed.
 const IDLE_POLL: Duration = Duration::from_secs(1);
 /// One step of the work: a statement, or embedding a batch behind a busy queue.
 const STEP: Duration = Duration::from_secs(60);
+/// Giving a lease back: a statement. Without it the lease runs out by itself.
+const RELEASE: Duration = Duration::from_secs(3);
 const ATTEMPTS: u32 = 40;
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(10) };
 
 /// The `jobs` service; its work is one task on its own arbiter.
 pub struct Worker {
-    task: tokio::task::JoinHandle<()>,
+    task: RefCell<tokio::task::JoinHandle<()>>,
+    stopping: watch::Sender<bool>,
 }
 
 impl Service for Worker {
     async fn stop(self: Rc<Self>) {
-        self.task.abort(); // what is not published is leased again by the next worker
+        self.stopping.send_replace(true);
+        // Never aborted here: a lease must not be taken by a statement nobody hears the end of.
+        let mut task = self.task.replace(actix_rt::spawn(async {}));
+        let _ = tokio::time::timeout(RELEASE * 2, &mut task).await;
+        task.abort();
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.task.abort();
+        self.task.get_mut().abort();
     }
 }
 
 impl Worker {
     pub fn start(rag: Arc<Rag>, lifeline: &Lifeline) -> Self {
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
-        let line = lifeline.clone();
-        Self { task: lifeline.spawn(async move { work(&rag, &name, &line).await }) }
+        let stopping = watch::Sender::new(false);
+        let (told, line) = (stopping.subscribe(), lifeline.clone());
+        let task = lifeline.spawn(async move { work(&rag, &name, told, &line).await });
+        Self { task: RefCell::new(task), stopping }
     }
 }
 
-async fn work(rag: &Rag, name: &str, lifeline: &Lifeline) {
+/// Works until told to stop, and then holds no lease any more.
+async fn work(rag: &Rag, name: &str, mut stopping: watch::Receiver<bool>, lifeline: &Lifeline) {
     let lease = Duration::from_millis(rag.settings.ingest.lease_ms);
     let mut failures = 0;
-    loop {
+    while !*stopping.borrow_and_update() {
         let claim = ClaimJob { worker: name.to_owned(), lease };
         match rag.store.call(claim, Deadline::within(STEP)).await {
             Ok(Some(claim)) => {
                 failures = 0;
-                run(rag, &claim, lease, lifeline).await;
+                tokio::select! {
+                    biased;
+                    _ = stopping.changed() => release(rag, claim).await,
+                    () = run(rag, &claim, lease, lifeline) => {}
+                }
             }
             Ok(None) => {
                 failures = 0;
-                let _ = tokio::time::timeout(IDLE_POLL, rag.progress.arrived.notified()).await;
+                tokio::select! {
+                    _ = stopping.changed() => {}
+                    _ = tokio::time::timeout(IDLE_POLL, rag.progress.arrived.notified()) => {}
+                }
             }
             Err(error) => {
                 failures += 1;
                 tracing::warn!(%error, "no job can be leased for now");
-                tokio::time::sleep(BACKOFF.delay(failures, 0.5)).await;
+                let _ = tokio::time::timeout(BACKOFF.delay(failures, 0.5), stopping.changed()).await;
             }
         }
+    }
+}
+
+async fn release(rag: &Rag, claim: Claim) {
+    let job = claim.job;
+    match rag.store.call(ReleaseLease { claim }, Deadline::within(RELEASE)).await {
+        Ok(()) => tracing::info!(%job, "lease given back"),
+        Err(error) => tracing::warn!(%error, %job, "lease not given back: it runs out by itself"),
     }
 }
 
@@ -145,7 +174,9 @@ async fn ingest(rag: &Rag, claim: &Claim, document: WaitingDocument) {
             "failed"
         }
     };
-    rag.catalog.forget();
+    if outcome == "ready" {
+        rag.catalog.forget();
+    }
     metrics::counter!("mcp_rag_ingested_documents_total", "outcome" => outcome).increment(1);
 }
 
