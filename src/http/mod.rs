@@ -8,6 +8,8 @@ mod documents;
 mod drain;
 mod envelope;
 mod error;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod health;
 mod jobs;
 mod openapi;
@@ -67,6 +69,8 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
 pub fn admin(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let state = state.clone();
     move |config| {
+        #[cfg(feature = "failpoints")]
+        config.configure(failpoints::routes);
         config
             .app_data(state)
             .configure(health::routes)
