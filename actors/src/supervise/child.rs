@@ -1,6 +1,7 @@
 use super::handle::Handle;
-use super::incarnation::{End, Factory, Incarnation};
+use super::incarnation::{Factory, Incarnation};
 use super::job::Service;
+use super::lifeline::End;
 use super::spec::ChildSpec;
 use super::status::ActorState;
 use crate::resilience::random;
