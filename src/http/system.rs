@@ -14,11 +14,11 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     responses((status = 200, description = "`{actors, breakers, pools, cache, build}`")))]
 pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpResponse, ApiError> {
     let deadline = Deadline::within(Duration::from_secs(1));
-    let pool = state.rag.store.pool_status(deadline).await.ok();
+    let pools = state.rag.store.pool_status(deadline).await.ok();
     Ok(HttpResponse::Ok().json(json!({
         "actors": state.tree.status(),
-        "breakers": [],
-        "pools": {"writer": pool},
+        "breakers": state.rag.store.breakers(),
+        "pools": pools,
         "cache": state.rag.cache.status(),
         "build": {
             "version": env!("CARGO_PKG_VERSION"),

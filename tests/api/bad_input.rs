@@ -1,6 +1,7 @@
 //! Whatever a client sends is answered with a documented 4xx, and the server goes on.
 
-use crate::support::{Server, segment};
+use crate::support::Server;
+use crate::support::calls::segment;
 use reqwest::Method;
 use serde_json::json;
 

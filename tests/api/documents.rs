@@ -1,4 +1,5 @@
-use crate::support::{Server, segment};
+use crate::support::Server;
+use crate::support::calls::segment;
 use reqwest::Method;
 use serde_json::{Value, json};
 

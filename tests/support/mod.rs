@@ -20,7 +20,7 @@ mod process;
 mod reply;
 pub(crate) mod sse;
 
-pub(crate) use calls::{ids, segment};
+pub(crate) use calls::ids;
 pub(crate) use log::{Line, Log};
 pub(crate) use process::{alive, eventually};
 pub(crate) use reply::Reply;
