@@ -18,7 +18,7 @@ use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::{Engine, GeneratorHandle};
 use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::store::{self, Config, PoolSettings, Space, StoreHandle};
-use mcp_rag_actors::supervise::{ChildSpec, Tree};
+use mcp_rag_actors::supervise::{ChildSpec, Lifeline, Tree};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -72,9 +72,9 @@ impl Core {
         let generator = GeneratorHandle::start(tree, &settings.generator, extractive).await?;
         let rag = Arc::new(Rag::new(store, cache, embedder, generator, settings));
         let work = Arc::clone(&rag);
-        let worker = move |lifeline| {
+        let worker = move |lifeline: Lifeline| {
             let work = Arc::clone(&work);
-            async move { Ok(Worker::start(work, lifeline)) }
+            async move { Ok(Worker::start(work, &lifeline)) }
         };
         tree.start(ChildSpec::new("jobs", 1), worker).await?;
         Ok(rag)
@@ -164,6 +164,7 @@ impl Application {
             rag: Arc::clone(&core.rag),
             tree: Arc::clone(&core.tree),
             drain: drain.clone(),
+            admission: http::Admission::new(&settings.server),
             uploads: http::Uploads::new(settings.server.max_upload_bytes),
             metrics: core.metrics.clone(),
         });

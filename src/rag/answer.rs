@@ -9,11 +9,14 @@ use mcp_rag_actors::generator::{GenerateError, Passage, Prompt, Usage, Writer};
 use mcp_rag_actors::store::TermWeights;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
 /// What is said when the documents do not answer.
 pub const ABSTENTION: &str = "The documents do not answer this question.";
+/// What the weights of the question's terms are worth waiting for.
+const WEIGHING: Duration = Duration::from_millis(500);
 /// Deltas on their way to a slow reader.
 const BUFFERED: usize = 32;
 
@@ -152,7 +155,7 @@ impl Rag {
                     collection: collection.id,
                     terms: crate::text::analyze::analyze(&query.question, Language::from_setting(&language)),
                 };
-                self.store.call(weigh, caller.deadline).await.unwrap_or_default()
+                self.store.call(weigh, caller.deadline.capped(WEIGHING)).await.unwrap_or_default()
             }
             None => std::collections::HashMap::default(),
         };

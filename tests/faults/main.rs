@@ -10,6 +10,8 @@ mod crash;
 mod drain;
 mod external;
 mod lifecycle;
+mod outage;
+mod overload;
 mod postgres;
 mod redis;
 mod tools;

@@ -54,7 +54,6 @@ impl Limiter {
     }
 
     /// A place for a call that must never be refused (a health probe); it counts like any other.
-    #[must_use]
     pub fn acquire_always(&self) -> Token {
         self.0.in_flight.fetch_add(1, Ordering::AcqRel);
         Token { limiter: self.clone(), began: Instant::now() }
