@@ -14,7 +14,7 @@ use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
 use mcp_rag_actors::embedder::EmbedderSettings;
 use mcp_rag_actors::generator::GeneratorSettings;
 use mcp_rag_actors::reranker::RerankerSettings;
-use mcp_rag_actors::store::StoreSettings;
+use mcp_rag_actors::store::{MOST_REPLICAS, StoreSettings};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -95,6 +95,14 @@ impl Settings {
         require((1..=256).contains(&self.ingest.concurrency), "ingest.concurrency must be within 1..=256")?;
         require(self.ingest.lease_ms >= 1000, "ingest.lease_ms must be at least 1000")?;
         require((1..=256).contains(&self.database.pool_size), "database.pool_size must be within 1..=256")?;
+        require(
+            self.database.replica_urls.len() <= MOST_REPLICAS,
+            "database.replica_urls must not have more than 8 entries",
+        )?;
+        require(
+            self.database.replica_urls.is_empty() || self.database.url.is_some(),
+            "database.replica_urls needs database.url: the managed PostgreSQL has no replicas",
+        )?;
         require(
             self.server.max_body_bytes <= self.server.max_upload_bytes,
             "server.max_body_bytes must not exceed server.max_upload_bytes",
