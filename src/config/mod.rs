@@ -14,6 +14,7 @@ use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
 use mcp_rag_actors::embedder::EmbedderSettings;
 use mcp_rag_actors::generator::GeneratorSettings;
 use mcp_rag_actors::store::StoreSettings;
+use mcp_rag_actors::supervise::SupervisionSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ pub struct Settings {
     pub admin: AdminSettings,
     pub log: LogSettings,
     pub auth: AuthSettings,
+    pub supervision: SupervisionSettings,
     pub database: StoreSettings,
     pub redis: RedisSettings,
     pub cache: CacheSettings,
@@ -96,6 +98,7 @@ impl Settings {
             self.ingest.max_document_bytes <= self.server.max_body_bytes,
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
+        self.supervision.validate().map_err(ConfigError)?;
         self.generator.validate().map_err(ConfigError)?;
         require(
             self.environment == Environment::Development || self.auth.token.is_some(),
