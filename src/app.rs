@@ -161,6 +161,7 @@ impl Application {
             rag: Arc::clone(&core.rag),
             tree: Arc::clone(&core.tree),
             drain: drain.clone(),
+            admission: http::Admission::new(&settings.server),
             uploads: http::Uploads::new(settings.server.max_upload_bytes),
             metrics: core.metrics.clone(),
         });

@@ -9,13 +9,12 @@
 //! * [`table`]: one row per fault, and the verdicts.
 
 pub mod background;
-// pub mod load;
+pub mod load;
 pub mod model;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
-// pub mod table;
-// pub mod world;
+pub mod world;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

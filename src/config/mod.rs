@@ -84,6 +84,11 @@ impl Settings {
             "server.shutdown_timeout_ms must not be shorter than server.request_timeout_ms and \
              search.deadline_ms: a stop would lose requests that are in time",
         )?;
+        let ServerSettings { max_in_flight, max_answers, max_streams, .. } = self.server;
+        require(
+            [max_in_flight, max_answers, max_streams].iter().all(|max| (1..=100_000).contains(max)),
+            "server.max_in_flight, server.max_answers and server.max_streams must be within 1..=100000",
+        )?;
         require(self.server.drain_delay_ms <= 300_000, "server.drain_delay_ms must be at most 300000")?;
         require((1..=1000).contains(&self.search.candidates), "search.candidates must be within 1..=1000")?;
         require((1..=1000).contains(&self.search.ef_search), "search.ef_search must be within 1..=1000")?;
