@@ -14,3 +14,4 @@ mod outage;
 mod postgres;
 mod redis;
 mod tools;
+mod traces;

@@ -76,7 +76,8 @@ impl<S: Service> Handle<S> {
         let permit = Permit::try_new(meter, self.inner.admission).ok_or(CallError::Overloaded)?;
         let (reply, answer) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
-        let job = Job { message, deadline, reply, begun: Arc::clone(&begun), permit };
+        let span = crate::trace::hop(meter.name());
+        let job = Job { message, deadline, reply, begun: Arc::clone(&begun), permit, span };
         address.try_send(job).map_err(|_| down())?;
         match tokio::time::timeout_at(deadline.instant().into(), answer).await {
             Ok(Ok(answer)) => Ok(answer),

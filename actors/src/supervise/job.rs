@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
+use tracing::{Instrument, Span};
 
 /// Something a service can be asked; `Reply` is usually a `Result` with the service's own error.
 pub trait Request: Send + 'static {
@@ -71,6 +72,8 @@ pub(super) struct Job<M: Request> {
     pub(super) reply: oneshot::Sender<M::Reply>,
     pub(super) begun: Arc<AtomicBool>,
     pub(super) permit: Permit,
+    /// From the call to the end of the work, waiting included.
+    pub(super) span: Span,
 }
 
 impl<M: Request> Message for Job<M> {
@@ -94,7 +97,7 @@ impl<S: Serve<M>, M: Request> Handler<Job<M>> for Worker<S> {
     type Result = ();
 
     fn handle(&mut self, job: Job<M>, _: &mut Self::Context) {
-        let Job { message, deadline, mut reply, begun, permit } = job;
+        let Job { message, deadline, mut reply, begun, permit, span } = job;
         if reply.is_closed() || deadline.has_passed() {
             return; // nobody waits any more
         }
@@ -104,7 +107,7 @@ impl<S: Serve<M>, M: Request> Handler<Job<M>> for Worker<S> {
         let busy = Rc::clone(&self.busy);
         actix_rt::spawn(async move {
             let _held = (permit, running, busy);
-            let work = AssertUnwindSafe(async { service.serve(message, deadline).await });
+            let work = AssertUnwindSafe(async { service.serve(message, deadline).await }.instrument(span));
             let outcome = tokio::select! {
                 outcome = work.catch_unwind() => outcome,
                 () = reply.closed() => return,

@@ -97,6 +97,10 @@ impl Meter {
         }
     }
 
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
     fn phase(&self) -> std::sync::MutexGuard<'_, Phase> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
