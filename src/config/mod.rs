@@ -5,10 +5,12 @@
 mod layers;
 mod report;
 mod server;
+mod tracing;
 
 pub use layers::{Environment, Sources};
 pub use report::{Line, report};
 pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ServerSettings};
+pub use tracing::TracingSettings;
 
 use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
 use mcp_rag_actors::embedder::EmbedderSettings;
@@ -29,6 +31,7 @@ pub struct Settings {
     pub server: ServerSettings,
     pub admin: AdminSettings,
     pub log: LogSettings,
+    pub tracing: TracingSettings,
     pub auth: AuthSettings,
     pub supervision: SupervisionSettings,
     pub database: StoreSettings,
@@ -104,6 +107,7 @@ impl Settings {
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
         self.supervision.validate().map_err(ConfigError)?;
+        self.tracing.validate().map_err(ConfigError)?;
         self.generator.validate().map_err(ConfigError)?;
         require(
             self.environment == Environment::Development || self.auth.token.is_some(),

@@ -15,3 +15,4 @@ mod overload;
 mod postgres;
 mod redis;
 mod tools;
+mod traces;

@@ -202,7 +202,8 @@ impl<S: Service> Handle<S> {
         };
         let (reply, mut answer) = oneshot::channel();
         let slot = Arc::new(Slot::new(message));
-        let job = Job { slot: Arc::clone(&slot), deadline, reply, permit };
+        let span = crate::trace::hop(meter.name());
+        let job = Job { slot: Arc::clone(&slot), deadline, reply, permit, span };
         live.pulse.sent();
         if live.address.try_send(job).is_err() {
             return Err(Failed { error: down(), message: slot.take(), by: Some(live), panicked: false });

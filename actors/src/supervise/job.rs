@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
+use tracing::{Instrument, Span};
 
 /// Something a service can be asked; `Reply` is usually a `Result` with the service's own error.
 pub trait Request: Send + Sized + 'static {
@@ -50,6 +51,8 @@ pub(super) struct Job<M: Request> {
     pub(super) deadline: Deadline,
     pub(super) reply: oneshot::Sender<M::Reply>,
     pub(super) permit: Permit,
+    /// From the call to the end of the work, waiting included.
+    pub(super) span: Span,
 }
 
 /// Where a message lies until its work begins. Whoever takes it decides: the service, that the work
@@ -102,7 +105,7 @@ impl<S: Serve<M>, M: Request> Handler<Job<M>> for Worker<S> {
         if fault.is_some_and(|fault| self.suffer(fault, context)) {
             return;
         }
-        let Job { slot, deadline, mut reply, mut permit } = job;
+        let Job { slot, deadline, mut reply, mut permit, span } = job;
         if reply.is_closed() || deadline.has_passed() {
             return; // nobody waits any more
         }
@@ -112,11 +115,12 @@ impl<S: Serve<M>, M: Request> Handler<Job<M>> for Worker<S> {
         let busy = Rc::clone(&self.busy);
         actix_rt::spawn(async move {
             let _held = (permit, busy);
-            let work = AssertUnwindSafe(async {
+            let work = async {
                 #[cfg(feature = "failpoints")]
                 super::failpoint::strike(fault);
                 service.serve(message, deadline).await
-            });
+            };
+            let work = AssertUnwindSafe(work.instrument(span));
             let outcome = tokio::select! {
                 outcome = work.catch_unwind() => outcome,
                 () = reply.closed() => return,
