@@ -20,3 +20,4 @@ mod redis;
 mod replicas;
 mod reranker;
 mod tools;
+mod traces;
