@@ -14,6 +14,7 @@ pub mod model;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
+pub mod table;
 pub mod world;
 
 use std::net::TcpListener;
