@@ -14,6 +14,8 @@ pub enum Code {
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
+    /// The client took too long to send its request.
+    RequestTimeout,
     /// `degrade: forbid` and a stage was away.
     Degraded,
     Overloaded,
@@ -33,6 +35,7 @@ impl Code {
             Self::Conflict => "conflict",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::RequestTimeout => "request_timeout",
             Self::Degraded => "degraded",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
@@ -88,6 +91,7 @@ impl Error {
             | Code::Conflict
             | Code::PayloadTooLarge
             | Code::UnsupportedMediaType
+            | Code::RequestTimeout
             | Code::Degraded
             | Code::Internal => false,
         }

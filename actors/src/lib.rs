@@ -9,7 +9,7 @@
 //! | [`generator`] | what writes answers: the extractive engine, the chat model's connections |
 //!
 //! Callers hold handles and never see an address, a pool or a socket. [`supervise`] keeps the actors
-//! alive; [`resilience`] holds the pure parts of that. Nothing here knows HTTP.
+//! alive; [`resilience`] holds the pure parts of that; [`trace`] follows a request through them. Nothing here knows HTTP.
 
 pub mod cache;
 pub mod embedder;
@@ -18,3 +18,4 @@ pub mod postgres;
 pub mod resilience;
 pub mod store;
 pub mod supervise;
+pub mod trace;

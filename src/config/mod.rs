@@ -5,15 +5,18 @@
 mod layers;
 mod report;
 mod server;
+mod tracing;
 
 pub use layers::{Environment, Sources};
 pub use report::{Line, report};
 pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ServerSettings};
+pub use tracing::TracingSettings;
 
 use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
 use mcp_rag_actors::embedder::EmbedderSettings;
 use mcp_rag_actors::generator::GeneratorSettings;
 use mcp_rag_actors::store::StoreSettings;
+use mcp_rag_actors::supervise::SupervisionSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -28,7 +31,9 @@ pub struct Settings {
     pub server: ServerSettings,
     pub admin: AdminSettings,
     pub log: LogSettings,
+    pub tracing: TracingSettings,
     pub auth: AuthSettings,
+    pub supervision: SupervisionSettings,
     pub database: StoreSettings,
     pub redis: RedisSettings,
     pub cache: CacheSettings,
@@ -82,6 +87,11 @@ impl Settings {
             "server.shutdown_timeout_ms must not be shorter than server.request_timeout_ms and \
              search.deadline_ms: a stop would lose requests that are in time",
         )?;
+        let ServerSettings { max_in_flight, max_answers, max_streams, .. } = self.server;
+        require(
+            [max_in_flight, max_answers, max_streams].iter().all(|max| (1..=100_000).contains(max)),
+            "server.max_in_flight, server.max_answers and server.max_streams must be within 1..=100000",
+        )?;
         require(self.server.drain_delay_ms <= 300_000, "server.drain_delay_ms must be at most 300000")?;
         require((1..=1000).contains(&self.search.candidates), "search.candidates must be within 1..=1000")?;
         require((1..=1000).contains(&self.search.ef_search), "search.ef_search must be within 1..=1000")?;
@@ -96,6 +106,8 @@ impl Settings {
             self.ingest.max_document_bytes <= self.server.max_body_bytes,
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
+        self.supervision.validate().map_err(ConfigError)?;
+        self.tracing.validate().map_err(ConfigError)?;
         self.generator.validate().map_err(ConfigError)?;
         require(
             self.environment == Environment::Development || self.auth.token.is_some(),

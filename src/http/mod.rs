@@ -1,5 +1,6 @@
 //! The REST surface: handlers parse, call a pipeline and return. One file per resource.
 
+mod admission;
 mod answers;
 mod auth;
 mod body;
@@ -21,6 +22,7 @@ mod system;
 mod upload;
 mod uploads;
 
+pub use admission::Admission;
 pub use auth::Principal;
 pub use drain::Drain;
 pub use error::ApiError;
@@ -39,6 +41,7 @@ pub struct State {
     pub rag: Arc<Rag>,
     pub tree: Arc<Tree>,
     pub drain: Drain,
+    pub admission: Admission,
     pub uploads: Uploads,
     pub metrics: PrometheusHandle,
 }
@@ -48,6 +51,8 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let state = state.clone();
     move |config| {
         let api = web::scope("/v1")
+            // The last one is asked first: who may not enter takes nobody's place.
+            .wrap(actix_web::middleware::from_fn(admission::admit))
             .wrap(actix_web::middleware::from_fn(auth::authenticate))
             .configure(collections::routes)
             .configure(documents::routes)

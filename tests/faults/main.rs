@@ -11,6 +11,8 @@ mod drain;
 mod external;
 mod lifecycle;
 mod outage;
+mod overload;
 mod postgres;
 mod redis;
 mod tools;
+mod traces;

@@ -9,7 +9,7 @@ mod redis;
 pub use redis::RedisSettings;
 
 use crate::resilience::Deadline;
-use crate::supervise::{ChildSpec, Handle, StartError, Tree};
+use crate::supervise::{Handle, StartError, Tree};
 use bytes::Bytes;
 use redis::{Fetch, Redis, Save};
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ impl CacheHandle {
             .time_to_live(ttl)
             .build();
         let connect = redis::factory(redis).map_err(|error| StartError { name: "cache", error })?;
-        let handle = tree.start(ChildSpec::new("cache", 256), connect).await?;
+        let handle = tree.start(tree.spec("cache", 256), connect).await?;
         let shared = redis.url.is_some().then(|| (handle, Duration::from_millis(redis.timeout_ms)));
         Ok(Self { local, shared, ttl })
     }

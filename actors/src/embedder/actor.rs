@@ -2,7 +2,7 @@ use super::queue::{Item, Queue};
 use super::{EmbedderSettings, MAX_TEXTS, threads};
 use crate::resilience::Deadline;
 use crate::supervise::{
-    ActorStatus, CallError, ChildSpec, Handle, Lifeline, Request, Serve, Service, StartError, Tree,
+    ActorStatus, CallError, Handle, Lifeline, Priority, Request, Serve, Service, StartError, Tree,
 };
 use mcp_rag_minilm::{Model, Tokenizer};
 use std::rc::Rc;
@@ -17,7 +17,7 @@ pub enum Purpose {
 }
 
 /// Embeds up to [`MAX_TEXTS`] texts; the reply has one vector per text, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Embed {
     pub texts: Vec<String>,
     pub purpose: Purpose,
@@ -33,6 +33,18 @@ pub enum EmbedError {
 
 impl Request for Embed {
     type Reply = Result<Vec<Vec<f32>>, EmbedError>;
+
+    fn priority(&self) -> Priority {
+        match self.purpose {
+            Purpose::Query => Priority::Interactive,
+            Purpose::Passage => Priority::Bulk,
+        }
+    }
+
+    /// Ingest keeps its texts itself and tries for longer; a query is short.
+    fn repeat(&self) -> Option<Self> {
+        (self.purpose == Purpose::Query).then(|| self.clone())
+    }
 }
 
 pub struct Embedder {
@@ -93,7 +105,7 @@ impl EmbedderHandle {
                 Ok(Embedder { queue })
             }
         };
-        let handle = tree.start(ChildSpec::new("embedder", settings.queue), factory).await?;
+        let handle = tree.start(tree.spec("embedder", settings.queue), factory).await?;
         Ok(Self { handle, model })
     }
 

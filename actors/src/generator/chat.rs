@@ -70,7 +70,7 @@ impl Chat {
     }
 
     async fn stream(&self, prompt: Prompt, deltas: mpsc::Sender<String>) -> Result<Usage, GenerateError> {
-        let mut request = self.client.post(&self.url).json(&self.body(&prompt));
+        let mut request = crate::trace::continued(self.client.post(&self.url).json(&self.body(&prompt)));
         if let Some(key) = &self.api_key {
             request = request.bearer_auth(key.expose_secret());
         }

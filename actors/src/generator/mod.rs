@@ -11,7 +11,7 @@ mod chat;
 mod sse;
 
 use crate::resilience::Deadline;
-use crate::supervise::{CallError, ChildSpec, Handle, Lifeline, Request, Serve, Service, StartError, Tree};
+use crate::supervise::{CallError, Handle, Lifeline, Request, Serve, Service, StartError, Tree};
 use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -164,7 +164,7 @@ impl GeneratorHandle {
                 Ok(Generator { extractive: extractive(), model })
             }
         };
-        let handle = tree.start(ChildSpec::new("generator", 64), factory).await?;
+        let handle = tree.start(tree.spec("generator", 64), factory).await?;
         Ok(Self { handle, model, timeout: Duration::from_millis(settings.timeout_ms) })
     }
 
