@@ -16,6 +16,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod redis;
 pub mod rolling;
+pub mod table;
 pub mod world;
 
 use std::net::TcpListener;
