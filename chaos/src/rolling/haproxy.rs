@@ -52,8 +52,9 @@ impl Haproxy {
         let (port, stats) = (crate::free_port(), home.path().join("stats"));
         let mode = layer.mode();
         let mut config = format!(
+            // Nobody tries twice, the proxy neither: by itself it would try connections thrice.
             "global\n  maxconn 4000\n  stats socket {} mode 600 level admin\n\
-             defaults\n  mode {mode}\n  timeout connect 2s\n  timeout client 60s\n  timeout server 60s\n\
+             defaults\n  mode {mode}\n  retries 0\n  timeout connect 2s\n  timeout client 60s\n  timeout server 60s\n\
              \x20 option httpchk GET /health/ready\n\
              frontend api\n  bind 127.0.0.1:{port}\n  default_backend replicas\n\
              backend replicas\n  balance roundrobin\n",

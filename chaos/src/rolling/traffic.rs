@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 pub(super) const COLLECTION: &str = "drill";
 /// Enough that a job is under way for a while.
-const DOCUMENTS: usize = 250;
+const DOCUMENTS: usize = 120;
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
 /// How a client uses its connection and what it asks.
