@@ -10,14 +10,14 @@
 //! * [`table`]: one row per fault, and the verdicts.
 
 pub mod background;
-// pub mod load;
+pub mod load;
 pub mod model;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
 pub mod rolling;
-// pub mod table;
-// pub mod world;
+pub mod table;
+pub mod world;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -9,6 +9,8 @@ mod documents;
 mod drain;
 mod envelope;
 mod error;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod health;
 mod jobs;
 mod openapi;
@@ -72,6 +74,8 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
 pub fn admin(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let state = state.clone();
     move |config| {
+        #[cfg(feature = "failpoints")]
+        config.configure(failpoints::routes);
         config
             .app_data(state)
             .configure(health::routes)

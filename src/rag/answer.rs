@@ -5,12 +5,15 @@ use super::search::{Degradation, SearchQuery, SearchResponse, SearchResult, Span
 use super::{Caller, Rag};
 use crate::error::{Code, Error};
 use crate::text::language::Language;
-use mcp_rag_actors::generator::{GenerateError, Passage, Prompt, Usage, Writer};
+use mcp_rag_actors::generator::{Passage, Prompt, Usage, Writer};
+use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::TermWeights;
+use mcp_rag_actors::trace::TARGET;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tracing::{Instrument, info_span, instrument};
 use utoipa::ToSchema;
 
 /// What is said when the documents do not answer.
@@ -77,6 +80,7 @@ type Events = Option<mpsc::Sender<Event>>;
 impl Rag {
     /// # Cancel safety
     /// Dropping the future, or the receiver of `events`, ends the generation.
+    #[instrument(target = TARGET, skip_all)]
     pub async fn answer(&self, query: AnswerQuery, caller: Caller, events: Events) -> Result<Answer, Error> {
         let found = self.search(query.search.clone(), caller).await?;
         let mut degraded = found.degraded.clone();
@@ -84,7 +88,8 @@ impl Rag {
         let languages = vec![Language::from_setting(&prompt.language); prompt.passages.len()];
         let results = found.results.clone();
         emit(&events, Event::Search(Box::new(found))).await?;
-        let mut verifier = Verifier::new(Arc::clone(&prompt.passages), languages);
+        let blank = || Verifier::new(Arc::clone(&prompt.passages), languages.clone());
+        let mut verifier = blank();
         let mut model = "extractive";
         let mut usage = Usage::default();
         if let Some(name) = self.generator.model() {
@@ -92,12 +97,18 @@ impl Rag {
             let written = self.write(&prompt, Writer::Model, caller, &mut verifier, &results, &events).await;
             match written {
                 Ok(used) => usage = used,
-                Err(Failure::Generator(error)) if verifier.answer.is_empty() => {
-                    let away = Degradation::new("generator", reason(&error), "extractive");
+                // What nobody has seen yet can be taken back.
+                Err(Failure::Generator(error)) if events.is_none() || verifier.answer.is_empty() => {
+                    let away = Degradation::new("generator", error.reason(), "extractive");
                     if !query.search.allow_degraded {
                         return Err(away.forbidden());
                     }
-                    tracing::warn!(%error, "the chat model failed; answering extractively");
+                    match error {
+                        // Told once, when it opened.
+                        ModelError::Open { .. } => {}
+                        error => tracing::warn!(%error, "the chat model failed; answering extractively"),
+                    }
+                    verifier = blank();
                     degraded.push(away);
                     metrics::counter!("mcp_rag_degraded_responses_total", "stage" => "generator")
                         .increment(1);
@@ -183,7 +194,9 @@ impl Rag {
             return Ok(Usage::default()); // nothing to answer from
         }
         let (deltas, mut written) = mpsc::channel(BUFFERED);
+        let span = info_span!(target: TARGET, "generate", ?writer);
         let generating = self.generator.generate(prompt.clone(), writer, deltas, caller.deadline);
+        let generating = generating.instrument(span);
         let verifying = async {
             while let Some(delta) = written.recv().await {
                 let known = verifier.citations.len();
@@ -207,12 +220,12 @@ impl Rag {
 }
 
 enum Failure {
-    Generator(GenerateError),
+    Generator(ModelError),
     Gone(Error),
 }
 
-impl From<GenerateError> for Failure {
-    fn from(error: GenerateError) -> Self {
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
         Self::Generator(error)
     }
 }
@@ -227,21 +240,8 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Gone(error) => error,
-            Failure::Generator(GenerateError::Call(call)) => call.into(),
-            Failure::Generator(error @ (GenerateError::NotConfigured | GenerateError::Failed(_))) => {
-                let mut shown = Self::new(Code::Unavailable, "the generator failed: try again");
-                shown.cause = Some(error.to_string());
-                shown
-            }
+            Failure::Generator(error) => error.into(),
         }
-    }
-}
-
-fn reason(error: &GenerateError) -> &'static str {
-    match error {
-        GenerateError::NotConfigured => "not_configured",
-        GenerateError::Failed(_) => "failed",
-        GenerateError::Call(call) => Error::from(*call).code.as_str(),
     }
 }
 

@@ -13,16 +13,30 @@
 //!   learn at once: `NotStarted` is always safe to repeat, `Lost` only if the work is idempotent.
 
 mod child;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
 mod handle;
 mod incarnation;
 mod job;
+mod lifeline;
+mod load;
+mod meter;
+mod priority;
+#[cfg(feature = "failpoints")]
+mod provoke;
+mod pulse;
+mod root;
+mod settings;
 mod spec;
 mod status;
 mod tree;
+mod vigil;
 
 pub use handle::{CallError, Handle};
-pub use incarnation::Lifeline;
 pub use job::{Request, Serve, Service};
+pub use lifeline::Lifeline;
+pub use priority::Priority;
+pub use settings::SupervisionSettings;
 pub use spec::{ChildSpec, Restarts};
 pub use status::{ActorState, ActorStatus, Cause};
-pub use tree::{StartError, Tree};
+pub use tree::{Failure, StartError, Tree};

@@ -17,12 +17,14 @@ use mcp_rag_actors::store::{
     RenewLease, StoreError, TakeDocuments, WaitingDocument,
 };
 use mcp_rag_actors::supervise::{Lifeline, Service};
+use mcp_rag_actors::trace::TARGET;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tracing::{Instrument, info_span};
 
 /// How soon a job accepted by another process is noticed.
 const IDLE_POLL: Duration = Duration::from_secs(1);
@@ -56,22 +58,17 @@ impl Drop for Worker {
 }
 
 impl Worker {
-    pub fn start(rag: Arc<Rag>, lifeline: Lifeline) -> Self {
+    pub fn start(rag: Arc<Rag>, lifeline: &Lifeline) -> Self {
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
         let stopping = watch::Sender::new(false);
-        let told = stopping.subscribe();
-        let work = actix_rt::spawn(async move { work(&rag, &name, told).await });
-        let task = actix_rt::spawn(async move {
-            if work.await.is_err_and(|end| end.is_panic()) {
-                lifeline.fail("the ingest worker panicked");
-            }
-        });
+        let (told, line) = (stopping.subscribe(), lifeline.clone());
+        let task = lifeline.spawn(async move { work(&rag, &name, told, &line).await });
         Self { task: RefCell::new(task), stopping }
     }
 }
 
 /// Works until told to stop, and then holds no lease any more.
-async fn work(rag: &Rag, name: &str, mut stopping: watch::Receiver<bool>) {
+async fn work(rag: &Rag, name: &str, mut stopping: watch::Receiver<bool>, lifeline: &Lifeline) {
     let lease = Duration::from_millis(rag.settings.ingest.lease_ms);
     let mut failures = 0;
     while !*stopping.borrow_and_update() {
@@ -79,10 +76,11 @@ async fn work(rag: &Rag, name: &str, mut stopping: watch::Receiver<bool>) {
         match rag.store.call(claim, Deadline::within(STEP)).await {
             Ok(Some(claim)) => {
                 failures = 0;
+                let span = info_span!(target: TARGET, "job", otel.kind = "consumer", job = %claim.job);
                 tokio::select! {
                     biased;
                     _ = stopping.changed() => release(rag, claim).await,
-                    () = run(rag, &claim, lease) => {}
+                    () = run(rag, &claim, lease, lifeline).instrument(span) => {}
                 }
             }
             Ok(None) => {
@@ -110,7 +108,7 @@ async fn release(rag: &Rag, claim: Claim) {
 }
 
 /// Works on one leased job until nothing of it waits or the lease is lost.
-async fn run(rag: &Rag, claim: &Claim, lease: Duration) {
+async fn run(rag: &Rag, claim: &Claim, lease: Duration, lifeline: &Lifeline) {
     let heartbeat = async {
         loop {
             tokio::time::sleep(lease / 3).await;
@@ -123,7 +121,7 @@ async fn run(rag: &Rag, claim: &Claim, lease: Duration) {
     };
     tokio::select! {
         () = heartbeat => tracing::info!(job = %claim.job, "lease lost or job cancelled"),
-        () = process(rag, claim) => {
+        () = process(rag, claim, lifeline) => {
             let finish = FinishJob { claim: claim.clone() };
             if let Err(error) = persist(|| rag.store.call(finish.clone(), Deadline::within(STEP))).await {
                 tracing::warn!(%error, job = %claim.job, "the job will be finished by a later lease");
@@ -133,7 +131,7 @@ async fn run(rag: &Rag, claim: &Claim, lease: Duration) {
     rag.progress.advance();
 }
 
-async fn process(rag: &Rag, claim: &Claim) {
+async fn process(rag: &Rag, claim: &Claim, lifeline: &Lifeline) {
     let concurrency = rag.settings.ingest.concurrency;
     let batch = i64::try_from(concurrency).unwrap_or(1);
     let waiting = stream::unfold((), |()| async move {
@@ -151,7 +149,9 @@ async fn process(rag: &Rag, claim: &Claim) {
     waiting
         .flatten()
         .for_each_concurrent(concurrency, |document| async move {
-            ingest(rag, claim, document).await;
+            lifeline.failpoint("work");
+            let span = info_span!(target: TARGET, "document", document = %document.id);
+            ingest(rag, claim, document).instrument(span).await;
             rag.progress.advance();
         })
         .await;
@@ -211,13 +211,14 @@ async fn make_searchable(rag: &Rag, claim: &Claim, document: WaitingDocument) ->
     let (max_tokens, home) = (collection.max_tokens, collection.id);
     let tokenizer = rag.embedder.tokenizer().clone();
     // A thread that may block or panic without hurting anyone else's work.
-    let prepared = tokio::task::spawn_blocking(move || prepare(&document, &collection, &tokenizer)).await;
+    let prepared = tokio::task::spawn_blocking(move || prepare(&document, &collection, &tokenizer));
+    let prepared = prepared.instrument(info_span!(target: TARGET, "prepare")).await;
     let mut prepared = match prepared {
         Ok(prepared) => prepared?,
         Err(_) => return Err(Failure::Document("the parser crashed on this document".to_owned())),
     };
     tracing::debug!(document = %id, chunks = prepared.chunks.len(), max_tokens, "prepared");
-    embed(rag, claim, id, &mut prepared).await?;
+    embed(rag, claim, id, &mut prepared).instrument(info_span!(target: TARGET, "embed")).await?;
     let publish = || {
         let publish = PublishDocument {
             claim: claim.clone(),
@@ -230,7 +231,7 @@ async fn make_searchable(rag: &Rag, claim: &Claim, document: WaitingDocument) ->
         };
         rag.store.call(publish, Deadline::within(STEP))
     };
-    Ok(persist(publish).await?)
+    Ok(persist(publish).instrument(info_span!(target: TARGET, "publish")).await?)
 }
 
 async fn collection_of(rag: &Rag, claim: &Claim, document: &WaitingDocument) -> Result<Collection, Error> {
