@@ -1,6 +1,7 @@
 //! The whole application: start the actors in order, bind, serve, drain.
 
 mod drain;
+mod listen;
 
 use crate::config::Settings;
 use crate::http::{self, Drain, State};
@@ -13,6 +14,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use anyhow::{Context, Result};
 use drain::{Patience, Serving};
+use listen::listen;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::{Engine, GeneratorHandle};
@@ -168,11 +170,6 @@ impl Application {
             uploads: http::Uploads::new(settings.server.max_upload_bytes),
             metrics: core.metrics.clone(),
         });
-        let listen = |host: &str, port: u16, name: &str| {
-            std::net::TcpListener::bind((host, port)).with_context(|| {
-                format!("{name} {host}:{port} cannot be bound: is another server running? Set {name} to a free port")
-            })
-        };
         let public = listen(&settings.server.host, settings.server.port, "server.port")?;
         let admin = listen(&settings.admin.host, settings.admin.port, "admin.port")?;
         let ports = [public.local_addr().as_ref().map_or(0, SocketAddr::port), admin.local_addr()?.port()];
