@@ -9,6 +9,7 @@
 //! * Probes, documentation, metrics and `/v1/system` are never refused.
 //! * Cancel safety: a place is freed when its request is dropped, or its stream.
 
+use super::auth::TIMEOUT;
 use super::{ApiError, State};
 use crate::config::ServerSettings;
 use crate::error::{Code, Error};
@@ -221,7 +222,10 @@ impl Ticket {
         let Some(claim) = &self.0 else { return };
         let Some(token) = claim.place.borrow_mut().take() else { return };
         let error = response.response().error().and_then(|error| error.as_error::<ApiError>());
+        // A client's own haste must not take places from the others.
+        let hasty = response.request().headers().contains_key(TIMEOUT);
         token.finish(match error.map(|error| error.0.code) {
+            Some(Code::DeadlineExceeded) if hasty => CallOutcome::Ignored,
             Some(Code::Overloaded | Code::DeadlineExceeded) => CallOutcome::Dropped,
             None if claim.telling.get() && response.status() == StatusCode::OK => CallOutcome::Done,
             _ => CallOutcome::Ignored,

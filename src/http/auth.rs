@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq;
 const DEFAULT_TENANT: TenantId = TenantId(1);
 
 /// How long the client itself is willing to wait.
-const TIMEOUT: &str = "x-request-timeout-ms";
+pub(super) const TIMEOUT: &str = "x-request-timeout-ms";
 
 /// Who a request's credential says it is.
 #[derive(Debug, Clone, Copy)]
