@@ -135,16 +135,18 @@ fn a_request_that_is_under_way_is_finished_before_the_end() {
     let body = "{\"query\": \"tides\"}";
     write!(
         stream,
-        "POST /v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{{",
+        "POST /v1/search HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
         body.len()
     )
     .expect("the head is sent");
-    // What shows that the request has begun: its connection is served by a worker by then.
-    assert_eq!(server.get("/health/live").status, 200);
-    std::thread::sleep(Duration::from_millis(200));
+    // What shows that the request has begun.
+    let mut goes_on = [0; 25];
+    stream.read_exact(&mut goes_on).expect("an interim answer");
+    assert_eq!(&goes_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     signal(server.pid(), Signal::SIGTERM);
     server.log().await_line(0, |line| line.message() == STOPPING);
-    stream.write_all(&body.as_bytes()[1..]).expect("the rest is sent");
+    stream.write_all(body.as_bytes()).expect("the rest is sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer and an orderly end");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"results\""), "{answer}");
