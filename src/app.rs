@@ -1,6 +1,9 @@
 //! The whole application: start the actors in order, bind, serve, drain.
 
 mod drain;
+mod reload;
+
+pub use reload::Origin;
 
 use crate::config::Settings;
 use crate::http::{self, Drain, State};
@@ -20,11 +23,13 @@ use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::store::{self, Config, PoolSettings, Space, StoreHandle};
 use mcp_rag_actors::supervise::{ChildSpec, Tree};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use reload::Reload;
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::task::AbortHandle;
 
 /// How long an actor may take to let go of what it owns.
 const ACTOR_GRACE: Duration = Duration::from_secs(25);
@@ -34,6 +39,8 @@ pub(crate) const MODEL: &str = "all-MiniLM-L6-v2";
 /// The pipelines over running actors, without a listener: what the command line uses too.
 pub struct Core {
     pub rag: Arc<Rag>,
+    /// How the server logs in to its database.
+    database: Config,
     pub tree: Arc<Tree>,
     metrics: PrometheusHandle,
 }
@@ -44,7 +51,7 @@ impl Core {
         let tree = Arc::new(Tree::default());
         let metrics = recorder()?;
         match Self::start_actors(&tree, settings).await {
-            Ok(rag) => Ok(Self { rag, tree, metrics }),
+            Ok((rag, database)) => Ok(Self { rag, database, tree, metrics }),
             Err(error) => {
                 tree.stop(ACTOR_GRACE).await; // a half-started server leaves nothing behind
                 Err(error)
@@ -52,7 +59,7 @@ impl Core {
         }
     }
 
-    async fn start_actors(tree: &Tree, settings: Settings) -> Result<Arc<Rag>> {
+    async fn start_actors(tree: &Tree, settings: Settings) -> Result<(Arc<Rag>, Config)> {
         let (owner, app) = database(tree, &settings).await?;
         let migrated = store::migrate(&owner, settings.database.migrate).await?;
         store::take_role(&app).await?;
@@ -65,7 +72,7 @@ impl Core {
         let embedder = EmbedderHandle::start(tree, &settings.embedder).await?;
         let dimensions = i32::try_from(embedder.dimensions()).context("the model's vectors are too long")?;
         let space = Space { model: MODEL.to_owned(), dimensions };
-        let store = StoreHandle::start(tree, pool(&settings, app), space).await?;
+        let store = StoreHandle::start(tree, pool(&settings, app.clone()), space).await?;
         let cache = CacheHandle::start(tree, &settings.cache, &settings.redis).await?;
         let sentences = embedder.clone();
         let extractive = move || Rc::new(Extractive { embedder: sentences.clone() }) as Rc<dyn Engine>;
@@ -77,7 +84,7 @@ impl Core {
             async move { Ok(Worker::start(work, lifeline)) }
         };
         tree.start(ChildSpec::new("jobs", 1), worker).await?;
-        Ok(rag)
+        Ok((rag, app))
     }
 
     /// Stops every actor, dependents first, the managed PostgreSQL last.
@@ -135,6 +142,7 @@ pub struct Application {
     pub port: u16,
     pub admin_port: u16,
     patience: Patience,
+    reload: Option<AbortHandle>,
 }
 
 impl Application {
@@ -146,7 +154,7 @@ impl Application {
                     delay: Duration::from_millis(settings.server.drain_delay_ms),
                     shutdown: Duration::from_millis(settings.server.shutdown_timeout_ms),
                 };
-                Ok(Self { core, drain, servers, port, admin_port, patience })
+                Ok(Self { core, drain, servers, port, admin_port, patience, reload: None })
             }
             Err(error) => {
                 core.stop().await;
@@ -202,9 +210,16 @@ impl Application {
         Ok((drain, [server, admin], ports))
     }
 
+    /// Takes over changed settings from now on until the server stops.
+    pub fn reload_from(&mut self, origin: Origin) {
+        let reload = Reload::new(origin, Arc::clone(&self.core.rag), self.core.database.clone());
+        let watch = actix_web::rt::spawn(reload.watch());
+        self.reload = Some(watch.abort_handle());
+    }
+
     /// Serves until `stop` resolves or an actor cannot be kept alive; true in the first case.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<bool> {
-        let Self { core, drain, servers, patience, .. } = self;
+        let Self { core, drain, servers, patience, reload, .. } = self;
         let serving = servers.map(Serving::start);
         let orderly = tokio::select! {
             () = stop => true,
@@ -213,6 +228,9 @@ impl Application {
                 false
             }
         };
+        if let Some(reload) = reload {
+            reload.abort();
+        }
         drain::leave(core, &drain, serving, patience, !orderly).await;
         tracing::info!("stopped");
         Ok(orderly)

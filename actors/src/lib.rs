@@ -14,6 +14,7 @@
 pub mod cache;
 pub mod embedder;
 pub mod generator;
+mod live;
 pub mod postgres;
 pub mod resilience;
 pub mod store;

@@ -20,7 +20,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let limit =
-            request.app_data::<Data<State>>().map_or(0, |state| state.rag.settings.server.max_json_bytes);
+            request.app_data::<Data<State>>().map_or(0, |state| state.rag.settings().server.max_json_bytes);
         let bytes = read(request, payload.take(), limit);
         Box::pin(async move { Ok(Self(parse(&bytes.await?)?)) })
     }

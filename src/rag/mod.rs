@@ -9,7 +9,7 @@ pub mod filter;
 pub mod ingest;
 pub mod search;
 
-use crate::config::Settings;
+use crate::config::{Running, Settings};
 use catalog::Catalog;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
@@ -35,7 +35,7 @@ pub struct Rag {
     pub generator: GeneratorHandle,
     pub catalog: Catalog,
     pub progress: ingest::Progress,
-    pub settings: Settings,
+    pub running: Running,
     /// Searches under way, and those that ended a moment ago.
     flights: Cache<String, Arc<search::SearchResponse>>,
 }
@@ -55,6 +55,12 @@ impl Rag {
         let catalog = Catalog::new(store.clone(), Duration::from_secs(1));
         let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
         let progress = ingest::Progress::default();
-        Self { store, cache, embedder, generator, catalog, progress, settings, flights }
+        let running = Running::new(settings);
+        Self { store, cache, embedder, generator, catalog, progress, running, flights }
+    }
+
+    /// The settings of this moment; one request looks once.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.running.get()
     }
 }

@@ -233,7 +233,7 @@ impl Rag {
             terms: query.text.as_deref().map(|text| term_keys(text, collections)).unwrap_or_default(),
             filter: query.filter.clone(),
             limit,
-            candidates: self.settings.search.candidates.max(limit),
+            candidates: self.settings().search.candidates.max(limit),
             exact: exact_is_faster(
                 collections.iter().map(|collection| collection.chunks).sum(),
                 selection.all_chunks,

@@ -8,6 +8,7 @@ mod redis;
 
 pub use redis::RedisSettings;
 
+use crate::live::Live;
 use crate::resilience::Deadline;
 use crate::supervise::{ChildSpec, Handle, StartError, Tree};
 use bytes::Bytes;
@@ -26,6 +27,7 @@ pub struct CacheSettings {
 pub struct CacheHandle {
     local: moka::future::Cache<String, Bytes>,
     shared: Option<(Handle<Redis>, Duration)>,
+    settings: Live<RedisSettings>,
     ttl: Duration,
 }
 
@@ -49,10 +51,20 @@ impl CacheHandle {
             .weigher(weigh)
             .time_to_live(ttl)
             .build();
-        let connect = redis::factory(redis).map_err(|error| StartError { name: "cache", error })?;
-        let handle = tree.start(ChildSpec::new("cache", 256), connect).await?;
+        let settings = Live::new(redis.clone());
+        let handle = tree.start(ChildSpec::new("cache", 256), redis::factory(settings.clone())).await?;
         let shared = redis.url.is_some().then(|| (handle, Duration::from_millis(redis.timeout_ms)));
-        Ok(Self { local, shared, ttl })
+        Ok(Self { local, shared, settings, ttl })
+    }
+
+    /// Uses another Redis, or another login to it, from the next call on.
+    ///
+    /// # Errors
+    /// What is wrong with the settings; the old ones stay.
+    pub fn reconfigure(&self, redis: &RedisSettings) -> Result<(), String> {
+        redis::pool(redis)?;
+        self.settings.set(redis.clone());
+        Ok(())
     }
 
     /// The bytes stored under the key, from whichever level has them first.

@@ -10,6 +10,7 @@
 mod chat;
 mod sse;
 
+use crate::live::{Live, Made};
 use crate::resilience::Deadline;
 use crate::supervise::{CallError, ChildSpec, Handle, Lifeline, Request, Serve, Service, StartError, Tree};
 use futures_util::future::LocalBoxFuture;
@@ -121,7 +122,7 @@ impl Request for Generate {
 
 struct Generator {
     extractive: Rc<dyn Engine>,
-    model: Option<chat::Chat>,
+    model: Made<GeneratorSettings, Option<chat::Chat>>,
 }
 
 impl Service for Generator {}
@@ -129,7 +130,7 @@ impl Service for Generator {}
 impl Serve<Generate> for Generator {
     async fn serve(self: Rc<Self>, generate: Generate, _: Deadline) -> Result<Usage, GenerateError> {
         let Generate { prompt, writer, deltas } = generate;
-        match (writer, &self.model) {
+        match (writer, self.model.get().as_ref()) {
             (Writer::Extractive, _) => self.extractive.generate(prompt, deltas).await,
             (Writer::Model, Some(model)) => model.generate(prompt, deltas).await,
             (Writer::Model, None) => Err(GenerateError::NotConfigured),
@@ -140,8 +141,7 @@ impl Serve<Generate> for Generator {
 #[derive(Clone)]
 pub struct GeneratorHandle {
     handle: Handle<Generator>,
-    model: Option<String>,
-    timeout: Duration,
+    settings: Live<GeneratorSettings>,
 }
 
 impl GeneratorHandle {
@@ -154,24 +154,32 @@ impl GeneratorHandle {
     where
         F: Fn() -> Rc<dyn Engine> + Send + Sync + 'static,
     {
-        let configured = (settings.kind == GeneratorKind::Openai).then(|| settings.clone());
-        let model = configured.as_ref().and_then(|settings| settings.model.clone());
-        let extractive = Arc::new(extractive);
+        let settings = Live::new(settings.clone());
+        let (live, extractive) = (settings.clone(), Arc::new(extractive));
         let factory = move |_: Lifeline| {
-            let (configured, extractive) = (configured.clone(), Arc::clone(&extractive));
-            async move {
-                let model = configured.map(|settings| chat::Chat::new(&settings)).transpose()?;
-                Ok(Generator { extractive: extractive(), model })
-            }
+            let (live, extractive) = (live.clone(), Arc::clone(&extractive));
+            async move { Ok(Generator { extractive: extractive(), model: Made::new(live, chat_model)? }) }
         };
         let handle = tree.start(ChildSpec::new("generator", 64), factory).await?;
-        Ok(Self { handle, model, timeout: Duration::from_millis(settings.timeout_ms) })
+        Ok(Self { handle, settings })
     }
 
     /// The configured chat model's name.
     #[must_use]
-    pub fn model(&self) -> Option<&str> {
-        self.model.as_deref()
+    pub fn model(&self) -> Option<String> {
+        let settings = self.settings.get();
+        if settings.kind == GeneratorKind::Openai { settings.model.clone() } else { None }
+    }
+
+    /// Uses other settings for every answer that begins from now on.
+    ///
+    /// # Errors
+    /// What is wrong with them; the old ones stay.
+    pub fn reconfigure(&self, settings: &GeneratorSettings) -> Result<(), String> {
+        settings.validate()?;
+        chat_model(settings)?;
+        self.settings.set(settings.clone());
+        Ok(())
     }
 
     /// Writes into `deltas` until the answer is complete.
@@ -183,6 +191,11 @@ impl GeneratorHandle {
         deadline: Deadline,
     ) -> Result<Usage, GenerateError> {
         let generate = Generate { prompt, writer, deltas };
-        self.handle.call(generate, deadline.capped(self.timeout)).await?
+        let timeout = Duration::from_millis(self.settings.get().timeout_ms);
+        self.handle.call(generate, deadline.capped(timeout)).await?
     }
+}
+
+fn chat_model(settings: &GeneratorSettings) -> Result<Option<chat::Chat>, String> {
+    (settings.kind == GeneratorKind::Openai).then(|| chat::Chat::new(settings)).transpose()
 }
