@@ -21,7 +21,7 @@ use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::{Engine, GeneratorHandle};
 use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::store::{self, Config, PoolSettings, Space, StoreHandle};
-use mcp_rag_actors::supervise::{ChildSpec, Tree};
+use mcp_rag_actors::supervise::{ChildSpec, Lifeline, Tree};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use reload::Reload;
 use secrecy::ExposeSecret;
@@ -72,16 +72,16 @@ impl Core {
         let embedder = EmbedderHandle::start(tree, &settings.embedder).await?;
         let dimensions = i32::try_from(embedder.dimensions()).context("the model's vectors are too long")?;
         let space = Space { model: MODEL.to_owned(), dimensions };
-        let store = StoreHandle::start(tree, pool(&settings, app.clone()), space).await?;
+        let store = StoreHandle::start(tree, pool(&settings, app.clone())?, space).await?;
         let cache = CacheHandle::start(tree, &settings.cache, &settings.redis).await?;
         let sentences = embedder.clone();
         let extractive = move || Rc::new(Extractive { embedder: sentences.clone() }) as Rc<dyn Engine>;
         let generator = GeneratorHandle::start(tree, &settings.generator, extractive).await?;
         let rag = Arc::new(Rag::new(store, cache, embedder, generator, settings));
         let work = Arc::clone(&rag);
-        let worker = move |lifeline| {
+        let worker = move |lifeline: Lifeline| {
             let work = Arc::clone(&work);
-            async move { Ok(Worker::start(work, lifeline)) }
+            async move { Ok(Worker::start(work, &lifeline)) }
         };
         tree.start(ChildSpec::new("jobs", 1), worker).await?;
         Ok((rag, app))
@@ -106,10 +106,13 @@ async fn database(tree: &Tree, settings: &Settings) -> Result<(Config, Config)> 
     Ok((connections.owner, connections.app))
 }
 
-pub(crate) fn pool(settings: &Settings, config: Config) -> PoolSettings {
+pub(crate) fn pool(settings: &Settings, config: Config) -> Result<PoolSettings> {
     let database = &settings.database;
-    PoolSettings {
+    let replicas = database.replica_urls.iter().map(|url| store::parse_replica_url(url.expose_secret()));
+    Ok(PoolSettings {
         config,
+        replicas: replicas.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?,
+        max_lag: Duration::from_millis(database.replica_max_lag_ms),
         size: database.pool_size,
         wait: Duration::from_millis(database.pool_wait_ms),
         connect: Duration::from_millis(database.connect_timeout_ms),
@@ -118,7 +121,7 @@ pub(crate) fn pool(settings: &Settings, config: Config) -> PoolSettings {
             ("hnsw.ef_search", settings.search.ef_search.to_string()),
             ("hnsw.iterative_scan", "relaxed_order".to_owned()),
         ],
-    }
+    })
 }
 
 /// One recorder per process, however many servers its tests start.
@@ -169,6 +172,7 @@ impl Application {
             rag: Arc::clone(&core.rag),
             tree: Arc::clone(&core.tree),
             drain: drain.clone(),
+            admission: http::Admission::new(&settings.server),
             uploads: http::Uploads::new(settings.server.max_upload_bytes),
             metrics: core.metrics.clone(),
         });

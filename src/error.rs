@@ -14,6 +14,8 @@ pub enum Code {
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
+    /// The client took too long to send its request.
+    RequestTimeout,
     /// `degrade: forbid` and a stage was away.
     Degraded,
     Overloaded,
@@ -33,6 +35,7 @@ impl Code {
             Self::Conflict => "conflict",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::RequestTimeout => "request_timeout",
             Self::Degraded => "degraded",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
@@ -88,6 +91,7 @@ impl Error {
             | Code::Conflict
             | Code::PayloadTooLarge
             | Code::UnsupportedMediaType
+            | Code::RequestTimeout
             | Code::Degraded
             | Code::Internal => false,
         }
@@ -114,9 +118,14 @@ impl From<StoreError> for Error {
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::Call(call) => call.into(),
             StoreError::Conflict(ref text) => Self::new(Code::Conflict, text.clone()),
-            StoreError::Unavailable(_) => {
+            StoreError::Unavailable(_) | StoreError::CircuitOpen { .. } => {
                 Self::new(Code::Unavailable, "the database is unavailable: try again shortly").because(&error)
             }
+            StoreError::ReadOnly(_) => Self::new(
+                Code::Unavailable,
+                "nothing can be written now, the database is read-only: try again shortly",
+            )
+            .because(&error),
             StoreError::Saturated => {
                 Self::new(Code::Overloaded, "too much is under way: try again shortly").because(&error)
             }

@@ -20,7 +20,7 @@ pub use tracing::TracingSettings;
 use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
 use mcp_rag_actors::embedder::EmbedderSettings;
 use mcp_rag_actors::generator::GeneratorSettings;
-use mcp_rag_actors::store::StoreSettings;
+use mcp_rag_actors::store::{MOST_REPLICAS, StoreSettings};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -103,12 +103,25 @@ impl Settings {
             "server.shutdown_timeout_ms must not be shorter than server.request_timeout_ms and \
              search.deadline_ms: a stop would lose requests that are in time",
         )?;
+        let ServerSettings { max_in_flight, max_answers, max_streams, .. } = self.server;
+        require(
+            [max_in_flight, max_answers, max_streams].iter().all(|max| (1..=100_000).contains(max)),
+            "server.max_in_flight, server.max_answers and server.max_streams must be within 1..=100000",
+        )?;
         require(self.server.drain_delay_ms <= 300_000, "server.drain_delay_ms must be at most 300000")?;
         require((1..=1000).contains(&self.search.candidates), "search.candidates must be within 1..=1000")?;
         require((1..=1000).contains(&self.search.ef_search), "search.ef_search must be within 1..=1000")?;
         require((1..=256).contains(&self.ingest.concurrency), "ingest.concurrency must be within 1..=256")?;
         require(self.ingest.lease_ms >= 1000, "ingest.lease_ms must be at least 1000")?;
         require((1..=256).contains(&self.database.pool_size), "database.pool_size must be within 1..=256")?;
+        require(
+            self.database.replica_urls.len() <= MOST_REPLICAS,
+            "database.replica_urls must not have more than 8 entries",
+        )?;
+        require(
+            self.database.replica_urls.is_empty() || self.database.url.is_some(),
+            "database.replica_urls needs database.url: the managed PostgreSQL has no replicas",
+        )?;
         require(
             self.server.max_body_bytes <= self.server.max_upload_bytes,
             "server.max_body_bytes must not exceed server.max_upload_bytes",

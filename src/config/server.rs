@@ -16,8 +16,12 @@ pub struct ServerSettings {
     pub max_upload_bytes: usize,
     pub max_json_bytes: usize,
     pub max_connections: usize,
+    pub max_in_flight: usize,
+    pub max_answers: usize,
+    pub max_streams: usize,
     pub keep_alive_ms: u64,
     pub read_timeout_ms: u64,
+    pub body_timeout_ms: u64,
     pub request_timeout_ms: u64,
     /// From SIGTERM until the listener closes.
     pub drain_delay_ms: u64,

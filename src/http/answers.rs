@@ -1,3 +1,4 @@
+use super::admission::{Place, Ticket};
 use super::body::Json;
 use super::search::{Degrade, ModeName, SearchRequest};
 use super::{ApiError, Principal, State, resource, sse};
@@ -88,6 +89,7 @@ impl AnswerRequest {
 pub(super) async fn answer(
     state: Data<State>,
     principal: Principal,
+    ticket: Ticket,
     Json(request): Json<AnswerRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let stream = request.stream;
@@ -97,12 +99,18 @@ pub(super) async fn answer(
         return Ok(HttpResponse::Ok().json(state.rag.answer(query, caller, None).await?));
     }
     let (sender, receiver) = mpsc::channel(32);
-    actix_web::rt::spawn(stream_answer(state, query, caller, sender).in_current_span());
+    actix_web::rt::spawn(stream_answer(state, query, caller, sender, ticket.keep()).in_current_span());
     Ok(sse::respond(receiver))
 }
 
 /// Ends when the answer is complete or nobody listens any more.
-async fn stream_answer(state: Data<State>, query: AnswerQuery, caller: Caller, out: mpsc::Sender<Bytes>) {
+async fn stream_answer(
+    state: Data<State>,
+    query: AnswerQuery,
+    caller: Caller,
+    out: mpsc::Sender<Bytes>,
+    _place: Place,
+) {
     let (events, mut happened) = mpsc::channel(32);
     let forwarding = async {
         while let Some(event) = happened.recv().await {

@@ -15,15 +15,22 @@ use std::time::{Duration, Instant};
 /// The tenant of the development profile and of the single admin token.
 const DEFAULT_TENANT: TenantId = TenantId(1);
 
+/// How long the client itself is willing to wait.
+const TIMEOUT: &str = "x-request-timeout-ms";
+
 /// Who a request's credential says it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Principal {
     pub tenant: TenantId,
+    /// The client's own deadline.
+    deadline: Option<Deadline>,
 }
 
 impl Principal {
+    /// The caller of a route that may take so long; the client may want it sooner, never later.
     pub fn caller(self, within: Duration) -> Caller {
-        Caller { tenant: self.tenant, deadline: Deadline::within(within) }
+        let limit = Deadline::within(within);
+        Caller { tenant: self.tenant, deadline: self.deadline.map_or(limit, |own| own.min(limit)) }
     }
 }
 
@@ -55,8 +62,25 @@ pub(super) async fn authenticate(
         let refused = ApiError(unauthorized()).error_response();
         return Ok(request.into_response(refused));
     }
-    request.extensions_mut().insert(Principal { tenant: DEFAULT_TENANT });
+    let deadline = match own_deadline(request.request()) {
+        Ok(deadline) => deadline,
+        Err(error) => {
+            let refused = ApiError(error).error_response();
+            return Ok(request.into_response(refused));
+        }
+    };
+    request.extensions_mut().insert(Principal { tenant: DEFAULT_TENANT, deadline });
     Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// What `x-request-timeout-ms` asks for, counted from now, when the request's head has arrived.
+fn own_deadline(request: &HttpRequest) -> Result<Option<Deadline>, Error> {
+    let Some(value) = request.headers().get(TIMEOUT) else { return Ok(None) };
+    let millis = value.to_str().ok().and_then(|text| text.trim().parse::<u32>().ok()).filter(|ms| *ms > 0);
+    let millis = millis.ok_or_else(|| {
+        Error::invalid(TIMEOUT, format!("`{TIMEOUT}` is a whole number of milliseconds, at least 1"))
+    })?;
+    Ok(Some(Deadline::within(Duration::from_millis(millis.into()))))
 }
 
 fn presented(request: &HttpRequest) -> Option<&[u8]> {

@@ -1,3 +1,4 @@
+use super::admission::Ticket;
 use super::{ApiError, State};
 use crate::error::{Code, Error};
 use actix_web::dev::Payload;
@@ -7,6 +8,7 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 /// A longer path names nothing a person would look for.
 const MAX_PARAM: usize = 128;
@@ -26,7 +28,18 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
-/// Reads a body of at most `limit` bytes; a longer one is refused as soon as that is known.
+/// Until when this request's body has to be there: a client that dribbles it is not waited for.
+pub(super) fn due(request: &HttpRequest) -> Instant {
+    let settings = request.app_data::<Data<State>>().map(|state| state.rag.settings().server.body_timeout_ms);
+    Instant::now() + Duration::from_millis(settings.unwrap_or_default())
+}
+
+pub(super) fn late() -> Error {
+    Error::new(Code::RequestTimeout, "the body took too long to arrive")
+}
+
+/// Reads a body of at most `limit` bytes, and then takes the request's place; a longer one is refused as
+/// soon as that is known.
 pub(super) fn read(
     request: &HttpRequest,
     mut payload: Payload,
@@ -34,6 +47,7 @@ pub(super) fn read(
 ) -> impl Future<Output = Result<Bytes, Error>> + use<> {
     let announced =
         request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let (due, ticket) = (due(request), Ticket::of(request));
     async move {
         let too_large =
             || Error::new(Code::PayloadTooLarge, format!("the body is larger than {limit} bytes"));
@@ -41,7 +55,9 @@ pub(super) fn read(
             return Err(too_large());
         }
         let mut body = BytesMut::new();
-        while let Some(piece) = payload.next().await {
+        loop {
+            let piece = tokio::time::timeout_at(due.into(), payload.next()).await.map_err(|_| late())?;
+            let Some(piece) = piece else { break };
             let piece = piece
                 .map_err(|_| Error::new(Code::InvalidRequest, "the body could not be read to its end"))?;
             if body.len() + piece.len() > limit {
@@ -49,6 +65,7 @@ pub(super) fn read(
             }
             body.extend_from_slice(&piece);
         }
+        ticket.enter()?;
         Ok(body.freeze())
     }
 }

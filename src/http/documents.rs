@@ -1,3 +1,4 @@
+use super::admission::Ticket;
 use super::page::{Order, Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, body, resource, upload};
 use crate::error::{Code, Error};
@@ -190,7 +191,9 @@ pub(super) async fn put(
     };
     incoming.check(limits.ingest.max_document_bytes)?;
     let receipt = state.rag.accept(&collection, vec![incoming], caller).await?;
-    if let (Some(job), true) = (receipt.job, query.wait) {
+    // Without room to wait the answer is the same as for a wait that was too short: 202.
+    let place = if query.wait { Ticket::of(&request).wait() } else { None };
+    if let (Some(job), Some(_held)) = (receipt.job, &place) {
         state.rag.wait_for(job, caller).await?;
     }
     let get = GetDocument { tenant: caller.tenant, collection: collection.id, external_id };
@@ -250,7 +253,10 @@ pub(super) async fn create_many(
         let mut inner: Payload = payload.into_inner();
         let multipart = actix_multipart::Multipart::from_request(&request, &mut inner).await;
         let multipart = multipart.map_err(|error| Error::new(Code::InvalidRequest, error.to_string()))?;
-        upload::multipart(multipart, max_document, limits.server.max_body_bytes).await?
+        let parts = upload::multipart(multipart, max_document, limits.server.max_body_bytes);
+        let parts = tokio::time::timeout_at(body::due(&request).into(), parts).await;
+        Ticket::of(&request).enter()?;
+        parts.map_err(|_| body::late())??
     } else {
         let message =
             "send application/x-ndjson or multipart/form-data; one document goes by PUT with its external id";

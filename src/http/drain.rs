@@ -3,7 +3,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::ConnectionType;
-use std::hash::{BuildHasher, RandomState};
+use mcp_rag_actors::resilience::random;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ impl Drain {
     pub(super) async fn resumable_end(&self) {
         let last = self.ending().await;
         let spread = SPREAD.min(last.saturating_duration_since(Instant::now()));
-        tokio::time::sleep(spread.mul_f64(jitter())).await;
+        tokio::time::sleep(spread.mul_f64(random::uniform())).await;
     }
 
     /// Resolves when even what cannot be resumed has to end. Cancel safe.
@@ -76,11 +76,6 @@ impl Drain {
             None => std::future::pending().await,
         }
     }
-}
-
-/// Uniform in 0..1 from the standard library's per-process random keys.
-pub(super) fn jitter() -> f64 {
-    f64::from(u32::try_from(RandomState::new().hash_one(0_u8) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ fn in_our_words(error: &actix_web::Error) -> ApiError {
     let code = match error.as_response_error().status_code().as_u16() {
         404 => Code::NotFound,
         405 => Code::MethodNotAllowed,
-        408 => Code::DeadlineExceeded,
+        408 => Code::RequestTimeout,
         413 => Code::PayloadTooLarge,
         415 => Code::UnsupportedMediaType,
         400..=499 => Code::InvalidRequest,

@@ -2,6 +2,7 @@ use crate::error::{Code, Error};
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use mcp_rag_actors::resilience::random;
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -30,6 +31,7 @@ fn status(code: Code) -> StatusCode {
         Code::Conflict => StatusCode::CONFLICT,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::Degraded | Code::Overloaded | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -70,7 +72,12 @@ impl ResponseError for ApiError {
         }
         let mut response = HttpResponse::build(self.status_code());
         if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
-            response.insert_header((RETRY_AFTER, "1"));
+            // Who is refused together must not come back together.
+            let spread = if error.code == Code::Overloaded { (random::uniform() * 3.0) as u32 } else { 0 };
+            response.insert_header((RETRY_AFTER, 1 + spread));
+        }
+        if error.code == Code::RequestTimeout {
+            response.force_close();
         }
         if error.code == Code::Unauthorized {
             response.insert_header(("www-authenticate", "Bearer"));

@@ -1,3 +1,4 @@
+use super::admission::{Place, Ticket};
 use super::page::{Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource, sse};
 use crate::rag::Caller;
@@ -134,6 +135,7 @@ pub(super) async fn events(
     state: Data<State>,
     principal: Principal,
     path: Path<String>,
+    ticket: Ticket,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let id = id(&path)?;
@@ -146,7 +148,7 @@ pub(super) async fn events(
         return Ok(HttpResponse::NoContent().finish()); // what tells an EventSource not to come back
     }
     let (sender, receiver) = mpsc::channel(8);
-    actix_web::rt::spawn(follow(state, caller, id, seen, sender));
+    actix_web::rt::spawn(follow(state, caller, id, seen, sender, ticket.keep()));
     Ok(sse::respond(receiver))
 }
 
@@ -157,6 +159,7 @@ async fn follow(
     id: JobId,
     seen: Option<String>,
     events: mpsc::Sender<web::Bytes>,
+    _place: Place,
 ) {
     tokio::select! {
         () = report(&state, caller, id, seen, &events) => {}

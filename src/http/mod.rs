@@ -1,5 +1,6 @@
 //! The REST surface: handlers parse, call a pipeline and return. One file per resource.
 
+mod admission;
 mod answers;
 mod auth;
 mod body;
@@ -8,6 +9,8 @@ mod documents;
 mod drain;
 mod envelope;
 mod error;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod health;
 mod jobs;
 mod openapi;
@@ -19,6 +22,7 @@ mod system;
 mod upload;
 mod uploads;
 
+pub use admission::Admission;
 pub use auth::Principal;
 pub use drain::Drain;
 pub use error::ApiError;
@@ -37,6 +41,7 @@ pub struct State {
     pub rag: Arc<Rag>,
     pub tree: Arc<Tree>,
     pub drain: Drain,
+    pub admission: Admission,
     pub uploads: Uploads,
     pub metrics: PrometheusHandle,
 }
@@ -46,6 +51,8 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let state = state.clone();
     move |config| {
         let api = web::scope("/v1")
+            // The last one is asked first: who may not enter takes nobody's place.
+            .wrap(actix_web::middleware::from_fn(admission::admit))
             .wrap(actix_web::middleware::from_fn(auth::authenticate))
             .configure(collections::routes)
             .configure(documents::routes)
@@ -67,6 +74,8 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
 pub fn admin(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let state = state.clone();
     move |config| {
+        #[cfg(feature = "failpoints")]
+        config.configure(failpoints::routes);
         config
             .app_data(state)
             .configure(health::routes)

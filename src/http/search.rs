@@ -1,3 +1,4 @@
+use super::admission::Ticket;
 use super::body::Json;
 use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
@@ -156,9 +157,14 @@ fn direction(vector: &[f32], dimensions: usize) -> Result<Vec<f32>, Error> {
 pub(super) async fn search(
     state: Data<State>,
     principal: Principal,
+    ticket: Ticket,
     Json(request): Json<SearchRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let query = request.into_query(&state, "query", 10)?;
     let caller = principal.caller(Duration::from_millis(state.rag.settings().search.deadline_ms));
-    Ok(HttpResponse::Ok().json(state.rag.search(query, caller).await?))
+    let response = state.rag.search(query, caller).await?;
+    if !response.cached {
+        ticket.tells();
+    }
+    Ok(HttpResponse::Ok().json(response))
 }

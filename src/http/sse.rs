@@ -1,7 +1,7 @@
-use super::drain::jitter;
 use actix_web::HttpResponse;
 use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt};
+use mcp_rag_actors::resilience::random;
 use serde::Serialize;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(super) fn event_with_id(name: &str, id: &str, data: &impl Serialize) -> Byte
 
 /// Asks the client to come back after a while: 0.5 to 1.5 s, so that not all do at once.
 pub(super) fn retry() -> Bytes {
-    Bytes::from(format!("retry: {:.0}\n\n", 500.0 + 1000.0 * jitter()))
+    Bytes::from(format!("retry: {:.0}\n\n", 500.0 + 1000.0 * random::uniform()))
 }
 
 /// Streams events until the sender is dropped, with comments while there are none.

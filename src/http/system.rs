@@ -11,15 +11,16 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 /// The supervision tree in start order, pools, cache, settings and build.
 #[utoipa::path(get, path = "/v1/system", tag = "system",
-    responses((status = 200, description = "`{actors, breakers, pools, cache, config, build}`")))]
+    responses((status = 200, description = "`{actors, breakers, pools, cache, admission, config, build}`")))]
 pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpResponse, ApiError> {
     let deadline = Deadline::within(Duration::from_secs(1));
-    let pool = state.rag.store.pool_status(deadline).await.ok();
+    let pools = state.rag.store.pool_status(deadline).await.ok();
     Ok(HttpResponse::Ok().json(json!({
         "actors": state.tree.status(),
-        "breakers": [],
-        "pools": {"writer": pool},
+        "breakers": state.rag.store.breakers(),
+        "pools": pools,
         "cache": state.rag.cache.status(),
+        "admission": state.admission.status(),
         "config": state.rag.running.status(),
         "build": {
             "version": env!("CARGO_PKG_VERSION"),
@@ -38,5 +39,6 @@ pub(super) async fn metrics(state: Data<State>) -> HttpResponse {
         let up = actor.state == mcp_rag_actors::supervise::ActorState::Running;
         metrics::gauge!("mcp_rag_actor_up", "actor" => actor.name).set(f64::from(u8::from(up)));
     }
+    state.admission.measure();
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.render())
 }

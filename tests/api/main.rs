@@ -15,6 +15,7 @@ mod collections;
 mod documents;
 mod errors;
 mod eval;
+mod failpoints;
 mod filters;
 mod health;
 mod jobs;

@@ -11,6 +11,7 @@ mod drain;
 mod external;
 mod lifecycle;
 mod outage;
+mod overload;
 mod postgres;
 mod redis;
 mod tools;

@@ -82,7 +82,7 @@ pub async fn supervise(
             let (owner, app) = (child.owner_config(), child.app_config());
             let connections = Connections { owner, app, bin_dir: child.bin_dir().to_owned() };
             let (stop, stopping) = oneshot::channel();
-            actix_rt::spawn(watch(child, lifeline, stopping));
+            drop(lifeline.spawn(watch(child, lifeline.clone(), stopping)));
             Ok(Postgres { connections, stop: RefCell::new(Some(stop)) })
         }
     };

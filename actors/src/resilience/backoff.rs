@@ -12,11 +12,21 @@ impl Backoff {
     /// The delay before attempt `attempt` (0 is immediate). `random` is uniform in `0.0..1.0`.
     #[must_use]
     pub fn delay(&self, attempt: u32, random: f64) -> Duration {
+        self.ceiling(attempt).mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
+    }
+
+    /// The delay before repeating a call, fully random below the same ceiling: many callers fail at
+    /// once, and half a fixed delay would bring them back together.
+    #[must_use]
+    pub fn full_jitter(&self, attempt: u32, random: f64) -> Duration {
+        self.ceiling(attempt).mul_f64(random.clamp(0.0, 1.0))
+    }
+
+    fn ceiling(&self, attempt: u32) -> Duration {
         let Some(exponent) = attempt.checked_sub(1) else {
             return Duration::ZERO;
         };
-        let ceiling = self.base.saturating_mul(1_u32.checked_shl(exponent).unwrap_or(u32::MAX)).min(self.max);
-        ceiling.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
+        self.base.saturating_mul(1_u32.checked_shl(exponent).unwrap_or(u32::MAX)).min(self.max)
     }
 }
 
@@ -40,6 +50,7 @@ mod tests {
                 prop_assert!(delay >= BACKOFF.base / 2);
                 prop_assert!(delay <= BACKOFF.max);
             }
+            prop_assert!(BACKOFF.full_jitter(attempt, random) <= delay);
         }
     }
 }

@@ -1,10 +1,11 @@
 use super::handle::Handle;
-use super::incarnation::{End, Factory, Incarnation};
+use super::incarnation::{Factory, Incarnation};
 use super::job::Service;
+use super::lifeline::End;
 use super::spec::ChildSpec;
 use super::status::ActorState;
+use crate::resilience::random;
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -76,7 +77,7 @@ impl<S: Service> Child<S> {
                 recent.pop_front();
             }
             let attempt = u32::try_from(recent.len() - 1).unwrap_or(u32::MAX);
-            let delay = self.spec.restarts.backoff.delay(attempt, jitter());
+            let delay = self.spec.restarts.backoff.delay(attempt, random::uniform());
             self.handle.inner.meter.died(end.cause, &end.error, delay);
             tracing::warn!(actor = name, cause = end.cause.as_str(), error = %end.error, ?delay, "actor ended");
             if let Some(old) = current.take() {
@@ -111,9 +112,4 @@ impl<S: Service> Child<S> {
             let _ = stopped.send(());
         }
     }
-}
-
-/// Uniform in 0..1 from the standard library's per-process random keys.
-fn jitter() -> f64 {
-    f64::from(u32::try_from(RandomState::new().hash_one(0_u8) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }

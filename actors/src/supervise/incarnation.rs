@@ -1,4 +1,5 @@
 use super::job::{Service, Worker, panic_text};
+use super::lifeline::{End, Lifeline};
 use super::status::{Cause, Meter};
 use actix::{Addr, AsyncContext, Context};
 use actix_rt::{Arbiter, ArbiterHandle};
@@ -11,29 +12,6 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(super) type Made<S> = Pin<Box<dyn Future<Output = Result<S, String>>>>;
 pub(super) type Factory<S> = Arc<dyn Fn(Lifeline) -> Made<S> + Send + Sync>;
-
-/// How a service's background work tells the supervisor that this incarnation is over.
-#[derive(Debug, Clone)]
-pub struct Lifeline(mpsc::UnboundedSender<End>);
-
-impl Lifeline {
-    /// Ask for a fresh incarnation; the first reason given counts.
-    pub fn fail(&self, error: impl Into<String>) {
-        self.end(Cause::Error, error.into());
-    }
-
-    pub(super) fn end(&self, cause: Cause, error: String) {
-        // The supervisor may already be replacing this incarnation.
-        let _ = self.0.send(End { cause, error });
-    }
-}
-
-/// Why an incarnation is over.
-#[derive(Debug)]
-pub(super) struct End {
-    pub(super) cause: Cause,
-    pub(super) error: String,
-}
 
 /// One life of a service: an arbiter, the service on it, and the news of its end.
 pub(super) struct Incarnation<S: Service> {
@@ -64,7 +42,7 @@ impl<S: Service> Incarnation<S> {
     pub(super) async fn start(factory: Factory<S>, meter: Arc<Meter>, within: Duration) -> Result<Self, End> {
         let arbiter = Arbiter::new().handle();
         let (lifeline, ended) = mpsc::unbounded_channel();
-        let lifeline = Lifeline(lifeline);
+        let lifeline = Lifeline::new(meter.name(), lifeline);
         let (ready, started) = oneshot::channel();
         let (retire, retiring) = oneshot::channel();
         let (gone, retired) = oneshot::channel();
@@ -150,6 +128,8 @@ impl<S: Service> Birth<S> {
             lifeline: self.lifeline.clone(),
             busy: Rc::clone(&busy),
         };
+        #[cfg(feature = "failpoints")]
+        let provoked = actix_rt::spawn(super::job::provoke(address.clone(), self.lifeline.clone()));
         let life = actix_rt::spawn(context.into_future(worker));
         if self.ready.send(Ok(address)).is_ok() {
             let lifeline = self.lifeline;
@@ -168,6 +148,8 @@ impl<S: Service> Birth<S> {
             };
             let _ = tokio::time::timeout(grace, idle).await;
             let _ = tokio::time::timeout(grace, service.stop()).await;
+            #[cfg(feature = "failpoints")]
+            provoked.abort();
             let _ = self.gone.send(());
         }
         arbiter.stop();

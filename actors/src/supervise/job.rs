@@ -1,4 +1,4 @@
-use super::incarnation::Lifeline;
+use super::lifeline::Lifeline;
 use super::status::{Cause, Meter};
 use crate::resilience::Deadline;
 use actix::{Actor, Context, Handler, Message};
@@ -96,7 +96,14 @@ impl<S: Service> Actor for Worker<S> {
 impl<S: Serve<M>, M: Request> Handler<Job<M>> for Worker<S> {
     type Result = ();
 
-    fn handle(&mut self, job: Job<M>, _: &mut Self::Context) {
+    #[cfg_attr(not(feature = "failpoints"), expect(unused_variables, reason = "only faults use the context"))]
+    fn handle(&mut self, job: Job<M>, context: &mut Self::Context) {
+        #[cfg(feature = "failpoints")]
+        let fault = super::failpoint::take(self.meter.name(), "job");
+        #[cfg(feature = "failpoints")]
+        if fault.is_some_and(|fault| self.suffer(fault, context)) {
+            return;
+        }
         let Job { message, deadline, mut reply, begun, permit, span } = job;
         if reply.is_closed() || deadline.has_passed() {
             return; // nobody waits any more
@@ -107,7 +114,14 @@ impl<S: Serve<M>, M: Request> Handler<Job<M>> for Worker<S> {
         let busy = Rc::clone(&self.busy);
         actix_rt::spawn(async move {
             let _held = (permit, running, busy);
-            let work = AssertUnwindSafe(async { service.serve(message, deadline).await }.instrument(span));
+            let work = AssertUnwindSafe(
+                async {
+                    #[cfg(feature = "failpoints")]
+                    super::failpoint::strike(fault);
+                    service.serve(message, deadline).await
+                }
+                .instrument(span),
+            );
             let outcome = tokio::select! {
                 outcome = work.catch_unwind() => outcome,
                 () = reply.closed() => return,
@@ -121,6 +135,55 @@ impl<S: Serve<M>, M: Request> Handler<Job<M>> for Worker<S> {
         });
     }
 }
+
+#[cfg(feature = "failpoints")]
+mod faults {
+    use super::{Lifeline, Service, Worker};
+    use crate::supervise::failpoint::{Fault, life, strike};
+    use actix::{ActorContext, Addr, Context, Handler, Message};
+
+    impl<S: Service> Worker<S> {
+        /// The part of a fault that is the actor's; true when the job ends with it.
+        pub(super) fn suffer(&self, fault: Fault, context: &mut Context<Self>) -> bool {
+            match fault {
+                Fault::Panic | Fault::Wedge(_) => return false, // in the work itself
+                Fault::Error => {
+                    self.lifeline.fail("failpoint");
+                    return false;
+                }
+                Fault::Crash => panic!("failpoint"),
+                Fault::Stop => context.stop(),
+                Fault::Kill => drop(actix_rt::Arbiter::current().stop()),
+            }
+            true
+        }
+    }
+
+    pub(in crate::supervise) struct Provoke(Fault);
+
+    impl Message for Provoke {
+        type Result = ();
+    }
+
+    impl<S: Service> Handler<Provoke> for Worker<S> {
+        type Result = ();
+
+        fn handle(&mut self, Provoke(fault): Provoke, context: &mut Self::Context) {
+            if !self.suffer(fault, context) && fault != Fault::Error {
+                drop(self.lifeline.spawn(async move { strike(Some(fault)) }));
+            }
+        }
+    }
+
+    /// Passes `life` until the incarnation ends.
+    #[expect(clippy::disallowed_methods, reason = "not a call: no answer, no admission")]
+    pub(in crate::supervise) async fn provoke<S: Service>(address: Addr<Worker<S>>, lifeline: Lifeline) {
+        while address.try_send(Provoke(life(lifeline.actor()).await)).is_ok() {}
+    }
+}
+
+#[cfg(feature = "failpoints")]
+pub(super) use faults::provoke;
 
 /// A panic's own message; panics carry no user text by house rule.
 pub(super) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {

@@ -13,16 +13,19 @@
 //!   learn at once: `NotStarted` is always safe to repeat, `Lost` only if the work is idempotent.
 
 mod child;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
 mod handle;
 mod incarnation;
 mod job;
+mod lifeline;
 mod spec;
 mod status;
 mod tree;
 
 pub use handle::{CallError, Handle};
-pub use incarnation::Lifeline;
 pub use job::{Request, Serve, Service};
+pub use lifeline::Lifeline;
 pub use spec::{ChildSpec, Restarts};
 pub use status::{ActorState, ActorStatus, Cause};
 pub use tree::{StartError, Tree};

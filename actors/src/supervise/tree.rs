@@ -1,7 +1,8 @@
 use super::child::{Child, StopRequest};
 use super::handle::Handle;
-use super::incarnation::{Factory, Lifeline};
+use super::incarnation::Factory;
 use super::job::Service;
+use super::lifeline::Lifeline;
 use super::spec::ChildSpec;
 use super::status::{ActorStatus, Meter};
 use std::future::Future;

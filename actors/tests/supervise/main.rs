@@ -1,4 +1,6 @@
 //! Supervision over its public API: what callers see while services panic, block, drown and stop.
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod overload;
 mod residue;
 mod restart;

@@ -58,22 +58,17 @@ impl Drop for Worker {
 }
 
 impl Worker {
-    pub fn start(rag: Arc<Rag>, lifeline: Lifeline) -> Self {
+    pub fn start(rag: Arc<Rag>, lifeline: &Lifeline) -> Self {
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
         let stopping = watch::Sender::new(false);
-        let told = stopping.subscribe();
-        let work = actix_rt::spawn(async move { work(&rag, &name, told).await });
-        let task = actix_rt::spawn(async move {
-            if work.await.is_err_and(|end| end.is_panic()) {
-                lifeline.fail("the ingest worker panicked");
-            }
-        });
+        let (told, line) = (stopping.subscribe(), lifeline.clone());
+        let task = lifeline.spawn(async move { work(&rag, &name, told, &line).await });
         Self { task: RefCell::new(task), stopping }
     }
 }
 
 /// Works until told to stop, and then holds no lease any more.
-async fn work(rag: &Rag, name: &str, mut stopping: watch::Receiver<bool>) {
+async fn work(rag: &Rag, name: &str, mut stopping: watch::Receiver<bool>, lifeline: &Lifeline) {
     let lease = Duration::from_millis(rag.settings().ingest.lease_ms);
     let mut failures = 0;
     while !*stopping.borrow_and_update() {
@@ -85,7 +80,7 @@ async fn work(rag: &Rag, name: &str, mut stopping: watch::Receiver<bool>) {
                 tokio::select! {
                     biased;
                     _ = stopping.changed() => release(rag, claim).await,
-                    () = run(rag, &claim, lease).instrument(span) => {}
+                    () = run(rag, &claim, lease, lifeline).instrument(span) => {}
                 }
             }
             Ok(None) => {
@@ -113,7 +108,7 @@ async fn release(rag: &Rag, claim: Claim) {
 }
 
 /// Works on one leased job until nothing of it waits or the lease is lost.
-async fn run(rag: &Rag, claim: &Claim, lease: Duration) {
+async fn run(rag: &Rag, claim: &Claim, lease: Duration, lifeline: &Lifeline) {
     let heartbeat = async {
         loop {
             tokio::time::sleep(lease / 3).await;
@@ -126,7 +121,7 @@ async fn run(rag: &Rag, claim: &Claim, lease: Duration) {
     };
     tokio::select! {
         () = heartbeat => tracing::info!(job = %claim.job, "lease lost or job cancelled"),
-        () = process(rag, claim) => {
+        () = process(rag, claim, lifeline) => {
             let finish = FinishJob { claim: claim.clone() };
             if let Err(error) = persist(|| rag.store.call(finish.clone(), Deadline::within(STEP))).await {
                 tracing::warn!(%error, job = %claim.job, "the job will be finished by a later lease");
@@ -136,7 +131,7 @@ async fn run(rag: &Rag, claim: &Claim, lease: Duration) {
     rag.progress.advance();
 }
 
-async fn process(rag: &Rag, claim: &Claim) {
+async fn process(rag: &Rag, claim: &Claim, lifeline: &Lifeline) {
     let concurrency = rag.settings().ingest.concurrency;
     let batch = i64::try_from(concurrency).unwrap_or(1);
     let waiting = stream::unfold((), |()| async move {
@@ -154,6 +149,7 @@ async fn process(rag: &Rag, claim: &Claim) {
     waiting
         .flatten()
         .for_each_concurrent(concurrency, |document| async move {
+            lifeline.failpoint("work");
             let span = info_span!(target: TARGET, "document", document = %document.id);
             ingest(rag, claim, document).instrument(span).await;
             rag.progress.advance();
