@@ -14,5 +14,6 @@ mod outage;
 mod overload;
 mod postgres;
 mod redis;
+mod reload;
 mod tools;
 mod traces;
