@@ -20,8 +20,9 @@ use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::{Engine, GeneratorHandle};
 use mcp_rag_actors::postgres::{self, DataDirLock};
+use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::store::{self, Config, PoolSettings, Space, StoreHandle};
-use mcp_rag_actors::supervise::{ChildSpec, Lifeline, Tree};
+use mcp_rag_actors::supervise::{Failure, Lifeline, Tree};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use reload::Reload;
 use secrecy::ExposeSecret;
@@ -33,8 +34,6 @@ use tokio::task::AbortHandle;
 
 /// How long an actor may take to let go of what it owns.
 const ACTOR_GRACE: Duration = Duration::from_secs(25);
-/// The name under which the default model's vectors are kept.
-pub(crate) const MODEL: &str = "all-MiniLM-L6-v2";
 
 /// The pipelines over running actors, without a listener: what the command line uses too.
 pub struct Core {
@@ -48,7 +47,7 @@ pub struct Core {
 impl Core {
     /// Starts every actor in order; the first that cannot start is the error.
     pub async fn start(settings: Settings) -> Result<Self> {
-        let tree = Arc::new(Tree::default());
+        let tree = Arc::new(Tree::new(settings.supervision));
         let metrics = recorder()?;
         match Self::start_actors(&tree, settings).await {
             Ok((rag, database)) => Ok(Self { rag, database, tree, metrics }),
@@ -71,19 +70,20 @@ impl Core {
         );
         let embedder = EmbedderHandle::start(tree, &settings.embedder).await?;
         let dimensions = i32::try_from(embedder.dimensions()).context("the model's vectors are too long")?;
-        let space = Space { model: MODEL.to_owned(), dimensions };
+        let space = Space { model: embedder.model().to_owned(), dimensions };
         let store = StoreHandle::start(tree, pool(&settings, app.clone())?, space).await?;
         let cache = CacheHandle::start(tree, &settings.cache, &settings.redis).await?;
+        let reranker = RerankerHandle::start(tree, &settings.reranker).await?;
         let sentences = embedder.clone();
         let extractive = move || Rc::new(Extractive { embedder: sentences.clone() }) as Rc<dyn Engine>;
         let generator = GeneratorHandle::start(tree, &settings.generator, extractive).await?;
-        let rag = Arc::new(Rag::new(store, cache, embedder, generator, settings));
+        let rag = Arc::new(Rag::new(store, cache, embedder, reranker, generator, settings));
         let work = Arc::clone(&rag);
         let worker = move |lifeline: Lifeline| {
             let work = Arc::clone(&work);
             async move { Ok(Worker::start(work, &lifeline)) }
         };
-        tree.start(ChildSpec::new("jobs", 1), worker).await?;
+        tree.start(tree.spec("jobs", 1), worker).await?;
         Ok((rag, app))
     }
 
@@ -221,23 +221,23 @@ impl Application {
         self.reload = Some(watch.abort_handle());
     }
 
-    /// Serves until `stop` resolves or an actor cannot be kept alive; true in the first case.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<bool> {
+    /// Serves until `stop` resolves, or until supervision cannot go on: then why.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<Option<Failure>> {
         let Self { core, drain, servers, patience, reload, .. } = self;
         let serving = servers.map(Serving::start);
-        let orderly = tokio::select! {
-            () = stop => true,
-            reason = core.tree.failed() => {
-                tracing::error!(%reason, "an actor cannot be kept alive; giving up");
-                false
+        let failure = tokio::select! {
+            () = stop => None,
+            failure = core.tree.failed() => {
+                tracing::error!(reason = %failure, "an actor cannot be kept alive; giving up");
+                Some(failure)
             }
         };
         if let Some(reload) = reload {
             reload.abort();
         }
-        drain::leave(core, &drain, serving, patience, !orderly).await;
+        drain::leave(core, &drain, serving, patience, failure.is_some()).await;
         tracing::info!("stopped");
-        Ok(orderly)
+        Ok(failure)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The one closed set of errors a caller can see, mapped once each to HTTP, OpenAI and MCP.
 
+use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::StoreError;
 use mcp_rag_actors::supervise::CallError;
 use std::borrow::Cow;
@@ -109,6 +110,20 @@ impl From<CallError> for Error {
             }
         };
         Self::new(code, message).because(&error)
+    }
+}
+
+impl From<ModelError> for Error {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Call(call) => call.into(),
+            ModelError::Rejected(_) => {
+                Self::new(Code::Internal, "a model rejected what it was sent; it is logged").because(&error)
+            }
+            ModelError::NotConfigured | ModelError::Open { .. } | ModelError::Failed { .. } => {
+                Self::new(Code::Unavailable, "a model is unavailable: try again shortly").because(&error)
+            }
+        }
     }
 }
 

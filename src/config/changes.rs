@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What takes effect without a restart: whole sections end with a dot.
-const RELOADABLE: [&str; 10] = [
+const RELOADABLE: [&str; 9] = [
     "auth.overlap_ms",
     "auth.token",
     "database.replica_urls",
     "database.url",
-    "embedder.api_key",
     "generator.",
     "ingest.concurrency",
     "log.level",

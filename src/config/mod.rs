@@ -20,7 +20,9 @@ pub use tracing::TracingSettings;
 use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
 use mcp_rag_actors::embedder::EmbedderSettings;
 use mcp_rag_actors::generator::GeneratorSettings;
+use mcp_rag_actors::reranker::RerankerSettings;
 use mcp_rag_actors::store::{MOST_REPLICAS, StoreSettings};
+use mcp_rag_actors::supervise::SupervisionSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -38,10 +40,12 @@ pub struct Settings {
     pub tracing: TracingSettings,
     pub auth: AuthSettings,
     pub reload: ReloadSettings,
+    pub supervision: SupervisionSettings,
     pub database: StoreSettings,
     pub redis: RedisSettings,
     pub cache: CacheSettings,
     pub embedder: EmbedderSettings,
+    pub reranker: RerankerSettings,
     pub generator: GeneratorSettings,
     pub ingest: IngestSettings,
     pub search: SearchSettings,
@@ -131,6 +135,9 @@ impl Settings {
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
         self.log.validate().map_err(ConfigError)?;
+        self.embedder.validate().map_err(ConfigError)?;
+        self.reranker.validate().map_err(ConfigError)?;
+        self.supervision.validate().map_err(ConfigError)?;
         self.tracing.validate().map_err(ConfigError)?;
         self.generator.validate().map_err(ConfigError)?;
         require(

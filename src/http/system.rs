@@ -17,7 +17,7 @@ pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpRespo
     let pools = state.rag.store.pool_status(deadline).await.ok();
     Ok(HttpResponse::Ok().json(json!({
         "actors": state.tree.status(),
-        "breakers": state.rag.store.breakers(),
+        "breakers": state.rag.breakers(),
         "pools": pools,
         "cache": state.rag.cache.status(),
         "admission": state.admission.status(),
@@ -25,7 +25,10 @@ pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpRespo
         "build": {
             "version": env!("CARGO_PKG_VERSION"),
             "generator": state.rag.generator.model().unwrap_or_else(|| "extractive".to_owned()),
-            "embedder": {"model": "all-MiniLM-L6-v2", "dimensions": state.rag.embedder.dimensions()},
+            "embedder": {
+                "model": state.rag.embedder.model(),
+                "dimensions": state.rag.embedder.dimensions(),
+            },
         },
     })))
 }
@@ -36,6 +39,7 @@ pub(super) async fn metrics(state: Data<State>) -> HttpResponse {
         let gauge = |value: usize| f64::from(u32::try_from(value).unwrap_or(u32::MAX));
         metrics::gauge!("mcp_rag_actor_mailbox", "actor" => actor.name).set(gauge(actor.mailbox));
         metrics::gauge!("mcp_rag_actor_in_flight", "actor" => actor.name).set(gauge(actor.in_flight));
+        metrics::gauge!("mcp_rag_actor_abandoned_threads", "actor" => actor.name).set(gauge(actor.abandoned));
         let up = actor.state == mcp_rag_actors::supervise::ActorState::Running;
         metrics::gauge!("mcp_rag_actor_up", "actor" => actor.name).set(f64::from(u8::from(up)));
     }

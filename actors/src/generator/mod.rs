@@ -4,6 +4,7 @@
 //!   fills memory.
 //! * Engines mark what they rely on as `[n]`; nobody trusts the marks before the citations are
 //!   verified against the passages (`src/rag/citations.rs`).
+//! * A chat model that fails, or is silent for too long, is not asked for a while (circuit `generator`).
 //! * Overload: admission is bounded. Cancel safety: dropping the call ends the generation and the
 //!   connection behind it.
 
@@ -11,8 +12,9 @@ mod chat;
 mod sse;
 
 use crate::live::{Live, Made};
-use crate::resilience::Deadline;
-use crate::supervise::{CallError, ChildSpec, Handle, Lifeline, Request, Serve, Service, StartError, Tree};
+use crate::remote::{self, ModelError};
+use crate::resilience::{BreakerSettings, Circuit, Deadline};
+use crate::supervise::{Handle, Lifeline, Request, Serve, Service, StartError, Tree};
 use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,9 @@ pub struct GeneratorSettings {
     pub base_url: Option<String>,
     pub model: Option<String>,
     pub api_key: Option<SecretString>,
+    /// Until the first word, and between any two pieces of the reply.
+    pub first_token_ms: u64,
+    /// For a whole answer.
     pub timeout_ms: u64,
     pub max_output_tokens: u32,
 }
@@ -42,13 +47,13 @@ pub enum GeneratorKind {
 
 impl GeneratorSettings {
     pub fn validate(&self) -> Result<(), String> {
-        match self.kind {
-            GeneratorKind::Extractive => Ok(()),
-            GeneratorKind::Openai if self.base_url.is_none() || self.model.is_none() => {
-                Err("generator.kind = \"openai\" needs generator.base_url and generator.model".to_owned())
-            }
-            GeneratorKind::Openai => Ok(()),
+        if self.kind == GeneratorKind::Openai && (self.base_url.is_none() || self.model.is_none()) {
+            return Err("generator.kind = \"openai\" needs generator.base_url and generator.model".to_owned());
         }
+        if !(1..=self.timeout_ms).contains(&self.first_token_ms) {
+            return Err("generator.first_token_ms must be within 1..=generator.timeout_ms".to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -82,24 +87,13 @@ pub struct Usage {
     pub completion_tokens: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GenerateError {
-    #[error("no chat model is configured")]
-    NotConfigured,
-    /// The text is for the log: a status or a transport error, never content.
-    #[error("the chat model failed: {0}")]
-    Failed(String),
-    #[error("the service is not available: {0}")]
-    Call(#[from] CallError),
-}
-
 /// Something that writes an answer with `[n]` marks; an empty answer is an abstention.
 pub trait Engine {
     fn generate(
         &self,
         prompt: Prompt,
         deltas: mpsc::Sender<String>,
-    ) -> LocalBoxFuture<'_, Result<Usage, GenerateError>>;
+    ) -> LocalBoxFuture<'_, Result<Usage, ModelError>>;
 }
 
 /// Which engine a call is for.
@@ -114,10 +108,12 @@ struct Generate {
     prompt: Prompt,
     writer: Writer,
     deltas: mpsc::Sender<String>,
+    /// How long to wait for the first word.
+    patience: Duration,
 }
 
 impl Request for Generate {
-    type Reply = Result<Usage, GenerateError>;
+    type Reply = Result<Usage, ModelError>;
 }
 
 struct Generator {
@@ -128,12 +124,12 @@ struct Generator {
 impl Service for Generator {}
 
 impl Serve<Generate> for Generator {
-    async fn serve(self: Rc<Self>, generate: Generate, _: Deadline) -> Result<Usage, GenerateError> {
-        let Generate { prompt, writer, deltas } = generate;
+    async fn serve(self: Rc<Self>, generate: Generate, _: Deadline) -> Result<Usage, ModelError> {
+        let Generate { prompt, writer, deltas, patience } = generate;
         match (writer, self.model.get().as_ref()) {
             (Writer::Extractive, _) => self.extractive.generate(prompt, deltas).await,
-            (Writer::Model, Some(model)) => model.generate(prompt, deltas).await,
-            (Writer::Model, None) => Err(GenerateError::NotConfigured),
+            (Writer::Model, Some(model)) => model.generate(&prompt, &deltas, patience).await,
+            (Writer::Model, None) => Err(ModelError::NotConfigured),
         }
     }
 }
@@ -142,6 +138,7 @@ impl Serve<Generate> for Generator {
 pub struct GeneratorHandle {
     handle: Handle<Generator>,
     settings: Live<GeneratorSettings>,
+    circuit: Circuit,
 }
 
 impl GeneratorHandle {
@@ -154,14 +151,16 @@ impl GeneratorHandle {
     where
         F: Fn() -> Rc<dyn Engine> + Send + Sync + 'static,
     {
+        // Being slow is judged by the first word, which the engine bounds, never by an answer's length.
+        let breaker = BreakerSettings { slow_call: Duration::MAX, ..BreakerSettings::default() };
         let settings = Live::new(settings.clone());
         let (live, extractive) = (settings.clone(), Arc::new(extractive));
         let factory = move |_: Lifeline| {
             let (live, extractive) = (live.clone(), Arc::clone(&extractive));
             async move { Ok(Generator { extractive: extractive(), model: Made::new(live, chat_model)? }) }
         };
-        let handle = tree.start(ChildSpec::new("generator", 64), factory).await?;
-        Ok(Self { handle, settings })
+        let handle = tree.start(tree.spec("generator", 64), factory).await?;
+        Ok(Self { handle, settings, circuit: Circuit::new("generator", breaker) })
     }
 
     /// The configured chat model's name.
@@ -182,17 +181,37 @@ impl GeneratorHandle {
         Ok(())
     }
 
+    /// The chat model's circuit, where one is configured.
+    #[must_use]
+    pub fn circuit(&self) -> Option<&Circuit> {
+        (self.settings.get().kind == GeneratorKind::Openai).then_some(&self.circuit)
+    }
+
     /// Writes into `deltas` until the answer is complete.
+    ///
+    /// A model that says nothing is given up with half of the deadline left.
     pub async fn generate(
         &self,
         prompt: Prompt,
         writer: Writer,
         deltas: mpsc::Sender<String>,
         deadline: Deadline,
-    ) -> Result<Usage, GenerateError> {
-        let generate = Generate { prompt, writer, deltas };
+    ) -> Result<Usage, ModelError> {
+        let pass = match (writer, self.circuit()) {
+            (Writer::Model, Some(circuit)) => Some(circuit.admit()?),
+            (Writer::Model | Writer::Extractive, _) => None,
+        };
+        let patience = deadline.remaining() / 2;
+        let generate = Generate { prompt, writer, deltas, patience };
         let timeout = Duration::from_millis(self.settings.get().timeout_ms);
-        self.handle.call(generate, deadline.capped(timeout)).await?
+        let called = self.handle.call(generate, deadline.capped(timeout)).await;
+        let outcome = called.map_err(ModelError::from).flatten();
+        match (pass, &outcome) {
+            (Some(pass), Ok(_)) => pass.succeed(),
+            (Some(pass), Err(error)) => remote::settle(pass, error),
+            (None, _) => {}
+        }
+        outcome
     }
 }
 

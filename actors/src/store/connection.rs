@@ -15,7 +15,7 @@ use deadpool::managed::Object;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
@@ -30,15 +30,28 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(1);
 /// Few values, so that the deadline's exact length is nobody's business; each at least the time left.
 const LIMITS: [u64; 9] = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
 
+/// Given back together: whoever gets the place finds the connection.
+struct Held {
+    object: Pooled,
+    place: OwnedSemaphorePermit,
+    pass: Pass,
+}
+
 pub(super) struct Connection {
-    held: Option<(Pooled, Pass)>,
+    held: Option<Held>,
     suspected: Arc<Notify>,
     longest: Duration,
 }
 
 impl Connection {
-    pub(super) fn new(object: Pooled, pass: Pass, suspected: Arc<Notify>, longest: Duration) -> Self {
-        Self { held: Some((object, pass)), suspected, longest }
+    pub(super) fn new(
+        object: Pooled,
+        place: OwnedSemaphorePermit,
+        pass: Pass,
+        suspected: Arc<Notify>,
+        longest: Duration,
+    ) -> Self {
+        Self { held: Some(Held { object, place, pass }), suspected, longest }
     }
 
     /// The session may still belong to the tenant it served last; row-level security reads this
@@ -73,8 +86,9 @@ impl Connection {
 
     /// Nothing runs on it any more: back to the pool.
     pub(super) fn hand_back(mut self) {
-        if let Some((object, pass)) = self.held.take() {
+        if let Some(Held { object, place, pass }) = self.held.take() {
             drop(object);
+            drop(place);
             pass.succeed();
         }
     }
@@ -82,20 +96,21 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let Some((object, pass)) = self.held.take() else { return };
-        if object.is_closed() {
-            drop(Object::take(object));
-            pass.fail();
+        let Some(held) = self.held.take() else { return };
+        if held.object.is_closed() {
+            drop(Object::take(held.object));
+            held.pass.fail();
             self.suspected.notify_one();
         } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(settle(object, pass, Arc::clone(&self.suspected)));
+            runtime.spawn(settle(held, Arc::clone(&self.suspected)));
         } else {
-            drop(Object::take(object)); // the actor is being torn down
+            drop(Object::take(held.object)); // the actor is being torn down
         }
     }
 }
 
-async fn settle(object: Pooled, pass: Pass, suspected: Arc<Notify>) {
+async fn settle(held: Held, suspected: Arc<Notify>) {
+    let Held { object, place, pass } = held;
     let settled = {
         let mut answered = std::pin::pin!(object.simple_query(""));
         match tokio::time::timeout(IDLE_WITHIN, answered.as_mut()).await {
@@ -116,6 +131,7 @@ async fn settle(object: Pooled, pass: Pass, suspected: Arc<Notify>) {
         pass.fail();
         suspected.notify_one();
     }
+    drop(place);
 }
 
 /// What `statement_timeout` is set to, in milliseconds.
@@ -132,13 +148,13 @@ impl Deref for Connection {
     type Target = deadpool_postgres::ClientWrapper;
 
     fn deref(&self) -> &Self::Target {
-        &self.held.as_ref().expect(HELD).0
+        &self.held.as_ref().expect(HELD).object
     }
 }
 
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.held.as_mut().expect(HELD).0
+        &mut self.held.as_mut().expect(HELD).object
     }
 }
 

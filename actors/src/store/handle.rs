@@ -8,7 +8,7 @@ use super::read::{Sees, Source, Traced};
 use super::servers::{PoolStatus, Servers, Shared};
 use super::space::Space;
 use crate::resilience::{BreakerState, BreakerStatus, Deadline};
-use crate::supervise::{CallError, ChildSpec, Handle, Lifeline, Request, Serve, StartError, Tree};
+use crate::supervise::{CallError, Handle, Lifeline, Priority, Request, Serve, StartError, Tree};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,14 @@ struct GetPoolStatus;
 
 impl Request for GetPoolStatus {
     type Reply = PoolStatus;
+
+    fn priority(&self) -> Priority {
+        Priority::Health
+    }
+
+    fn repeat(&self) -> Option<Self> {
+        Some(Self)
+    }
 }
 
 impl Serve<GetPoolStatus> for Store {
@@ -44,6 +52,14 @@ struct Probe;
 
 impl Request for Probe {
     type Reply = Result<(), StoreError>;
+
+    fn priority(&self) -> Priority {
+        Priority::Health
+    }
+
+    fn repeat(&self) -> Option<Self> {
+        Some(Self)
+    }
 }
 
 impl Serve<Probe> for Store {
@@ -78,7 +94,7 @@ impl Serve<Reconfigure> for Store {
 impl StoreHandle {
     /// Starts with pools that are filled on demand; [`super::migrate`] has checked the database before.
     pub async fn start(tree: &Tree, settings: PoolSettings, space: Space) -> Result<Self, StartError> {
-        let spec = ChildSpec::new("store", settings.size * 16);
+        let spec = tree.spec("store", settings.size * 16);
         let shared = Arc::new(Shared::new(settings));
         let kept = Arc::clone(&shared);
         let factory = move |_: Lifeline| {

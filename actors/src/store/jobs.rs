@@ -8,7 +8,7 @@ use super::ids::{CollectionId, DocumentId, JobId, TenantId};
 use super::read::Sees;
 use super::{Store, only_row};
 use crate::resilience::Deadline;
-use crate::supervise::{Request, Serve};
+use crate::supervise::{Priority, Request, Serve};
 use std::rc::Rc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -59,7 +59,7 @@ impl Job {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GetJob {
     pub tenant: TenantId,
     pub id: JobId,
@@ -67,6 +67,10 @@ pub struct GetJob {
 
 impl Request for GetJob {
     type Reply = Result<Job, StoreError>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl Serve<GetJob> for Store {
@@ -79,7 +83,7 @@ impl Serve<GetJob> for Store {
 }
 
 /// The newest jobs first, `limit + 1` rows so that more is known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ListJobs {
     pub tenant: TenantId,
     pub after: Option<JobId>,
@@ -88,6 +92,10 @@ pub struct ListJobs {
 
 impl Request for ListJobs {
     type Reply = Result<Vec<Job>, StoreError>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl Serve<ListJobs> for Store {
@@ -162,6 +170,10 @@ pub struct Claim {
 
 impl Request for ClaimJob {
     type Reply = Result<Option<Claim>, StoreError>;
+
+    fn priority(&self) -> Priority {
+        Priority::Bulk
+    }
 }
 
 impl Serve<ClaimJob> for Store {
@@ -258,6 +270,10 @@ pub struct TakeDocuments {
 
 impl Request for TakeDocuments {
     type Reply = Result<Vec<WaitingDocument>, StoreError>;
+
+    fn priority(&self) -> Priority {
+        Priority::Bulk
+    }
 }
 
 impl Serve<TakeDocuments> for Store {
@@ -301,6 +317,10 @@ pub struct FailDocument {
 
 impl Request for FailDocument {
     type Reply = Result<(), StoreError>;
+
+    fn priority(&self) -> Priority {
+        Priority::Bulk
+    }
 }
 
 impl Serve<FailDocument> for Store {

@@ -36,7 +36,7 @@ impl Mode {
 }
 
 /// The best chunks of some collections, best first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SearchChunks {
     pub tenant: TenantId,
     pub collections: Vec<CollectionId>,
@@ -76,6 +76,10 @@ pub struct Hit {
 
 impl Request for SearchChunks {
     type Reply = Result<Hits, StoreError>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 /// Above so many matching chunks a filter is applied to the lexical leg's candidates instead of

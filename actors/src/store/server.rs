@@ -12,12 +12,12 @@ use super::hosts::{ConnectError, Hosts, Reach};
 use super::pool::PoolSettings;
 use crate::resilience::{BreakerState, Circuit, Deadline, Pass};
 use deadpool::Runtime;
-use deadpool::managed::{Object, Pool, PoolError, TimeoutType, Timeouts};
+use deadpool::managed::{Object, Pool, PoolError};
 use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::Config;
 
 /// A replica of which nothing is known yet.
@@ -32,6 +32,11 @@ pub(super) struct Server {
     lag: AtomicU64,
     read_only: AtomicBool,
     pool: Pool<Hosts>,
+    /// As many as connections may be in use.
+    places: Arc<Semaphore>,
+    /// Places taken away because the server admits no more connections.
+    missing: AtomicUsize,
+    waiting: AtomicUsize,
     wait: Duration,
     longest: Duration,
     size: usize,
@@ -66,6 +71,9 @@ impl Server {
             read_only: AtomicBool::new(false),
             pool: pool(config, settings, Arc::clone(&suspected))?,
             suspected,
+            places: Arc::new(Semaphore::new(settings.size)),
+            missing: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             wait: settings.wait,
             longest: settings.statement,
             size: settings.size,
@@ -92,29 +100,22 @@ impl Server {
     /// Dropped while it waits it leaves its place to the next.
     pub(super) async fn connection(self: &Arc<Self>, deadline: Deadline) -> Result<Connection, StoreError> {
         let pass = self.admit()?;
-        let limits =
-            Timeouts { wait: Some(self.wait.min(deadline.remaining())), create: None, recycle: None };
-        let mut narrowed = false;
         let failed = loop {
-            match self.pool.timeout_get(&limits).await {
+            let Some(place) = self.place(deadline).await else {
+                pass.ignore();
+                return Err(if deadline.has_passed() { StoreError::Timeout } else { StoreError::Saturated });
+            };
+            match self.pool.get().await {
                 Ok(object) => {
-                    return Ok(Connection::new(object, pass, Arc::clone(&self.suspected), self.longest));
+                    let suspected = Arc::clone(&self.suspected);
+                    return Ok(Connection::new(object, place, pass, suspected, self.longest));
                 }
-                // The server admits no more connections, but those we have go on working.
-                Err(PoolError::Backend(error))
-                    if error.is_a_limit() && !narrowed && self.pool.status().size > 0 =>
-                {
-                    narrowed = true;
-                    self.narrow();
-                }
+                // The server admits no more connections, but those we have go on working: one is waited for.
+                Err(PoolError::Backend(error)) if error.is_a_limit() && self.narrow() => place.forget(),
                 Err(error) => break error,
             }
         };
         match failed {
-            PoolError::Timeout(TimeoutType::Wait) => {
-                pass.ignore();
-                Err(if deadline.has_passed() { StoreError::Timeout } else { StoreError::Saturated })
-            }
             PoolError::Backend(error) => {
                 pass.fail();
                 self.suspected.notify_one();
@@ -131,24 +132,41 @@ impl Server {
         }
     }
 
-    /// Makes do with the connections there are; [`Self::widen`] ends that.
-    fn narrow(&self) {
-        let status = self.pool.status();
-        if status.size < status.max_size {
-            tracing::warn!(server = self.name, connections = status.size, "no more connections can be had");
-            self.pool.resize(status.size.max(1));
+    /// The right to one of the pool's connections, if one becomes free in time.
+    async fn place(&self, deadline: Deadline) -> Option<OwnedSemaphorePermit> {
+        struct Waiting<'a>(&'a AtomicUsize);
+        impl Drop for Waiting<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
         }
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Some(place);
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        let limit = self.wait.min(deadline.remaining());
+        tokio::time::timeout(limit, Arc::clone(&self.places).acquire_owned()).await.ok()?.ok()
+    }
+
+    /// Whether there are connections to make do with: then one place less, until [`Self::widen`].
+    fn narrow(&self) -> bool {
+        let there = self.pool.status().size;
+        let fewer = |missing| (there > 0 && self.size - missing > there).then_some(missing + 1);
+        let narrowed = self.missing.fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer);
+        if narrowed == Ok(0) {
+            tracing::warn!(server = self.name, connections = there, "no more connections can be had");
+        }
+        narrowed.is_ok()
     }
 
     /// Lets the pool grow to its full size again.
     pub(super) fn widen(&self) {
-        if self.is_narrowed() {
-            self.pool.resize(self.size);
-        }
+        self.places.add_permits(self.missing.swap(0, Ordering::AcqRel));
     }
 
     pub(super) fn is_narrowed(&self) -> bool {
-        self.pool.status().max_size < self.size
+        self.missing.load(Ordering::Acquire) > 0
     }
 
     /// No connection opened until now is used again; those in use end their work first.
@@ -189,7 +207,7 @@ impl Server {
             max_size: self.size,
             size: pool.size,
             available: pool.available,
-            waiting: pool.waiting,
+            waiting: self.waiting.load(Ordering::Relaxed),
             state: self.circuit.status().state,
             read_only: self.read_only.load(Ordering::Acquire),
             lag_ms: self.lag().map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),

@@ -1,0 +1,146 @@
+//! Receipts of acknowledged writes, to be compared with what is there at the end.
+//!
+//! Each document is written again and again under one of [`PLACES`] ids, never by two requests at a
+//! time. A write without an acknowledgement may have happened or not, and may happen later: any such
+//! version is allowed, as is the last acknowledged one; a missing document or an older version is not.
+
+use super::call::Target;
+use super::corpus::WRITES;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+const PLACES: u32 = 300;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default)]
+struct Entry {
+    acknowledged: Option<u32>,
+    unknown: HashSet<u32>,
+    busy: bool,
+    versions: u32,
+}
+
+#[derive(Debug, Default)]
+pub struct Ledger {
+    entries: Mutex<HashMap<u32, Entry>>,
+}
+
+/// A version on its way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    place: u32,
+    version: u32,
+}
+
+#[derive(Debug, Default, Clone, serde::Serialize)]
+pub struct Receipts {
+    pub acknowledged: usize,
+    pub lost: Vec<String>,
+}
+
+impl Attempt {
+    pub(super) fn id(&self) -> String {
+        format!("w-{}", self.place)
+    }
+
+    pub(super) fn text(&self) -> String {
+        text(self.place, self.version)
+    }
+}
+
+fn text(place: u32, version: u32) -> String {
+    format!("The register of place {place} holds the entry {version} and nothing else.")
+}
+
+impl Ledger {
+    /// A place nobody writes to now.
+    pub(super) fn begin(&self) -> Option<Attempt> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..16 {
+            let place = fastrand::u32(..PLACES);
+            let entry = entries.entry(place).or_default();
+            if !entry.busy {
+                entry.busy = true;
+                entry.versions += 1;
+                entry.unknown.insert(entry.versions);
+                return Some(Attempt { place, version: entry.versions });
+            }
+        }
+        None
+    }
+
+    /// The receipt, or that there was none. `refused` says that it surely did not happen.
+    pub(super) fn end(&self, attempt: Attempt, acknowledged: bool, refused: bool) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.entry(attempt.place).or_default();
+        entry.busy = false;
+        if acknowledged || refused {
+            entry.unknown.remove(&attempt.version);
+        }
+        if acknowledged {
+            entry.acknowledged = Some(attempt.version);
+        }
+    }
+
+    /// Reads back everything that was acknowledged. To be called when nothing is written.
+    pub async fn verify(&self, target: &Target) -> Receipts {
+        let expected: Vec<(u32, u32, HashSet<u32>)> = {
+            let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = entries
+                .iter()
+                .filter_map(|(place, entry)| Some((*place, entry.acknowledged?, entry.unknown.clone())));
+            known.collect()
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let mut receipts = Receipts { acknowledged: expected.len(), ..Receipts::default() };
+        for (place, acknowledged, unknown) in expected {
+            let allowed = |found: &str| {
+                found == text(place, acknowledged)
+                    || unknown.iter().any(|version| found == text(place, *version))
+            };
+            if let Err(found) = await_content(target, place, deadline, allowed).await {
+                receipts.lost.push(format!("w-{place} version {acknowledged}: {found}"));
+            }
+        }
+        receipts
+    }
+}
+
+/// Until the document has an allowed content: what was only stored is published a little later.
+async fn await_content(
+    target: &Target,
+    place: u32,
+    deadline: Instant,
+    allowed: impl Fn(&str) -> bool,
+) -> Result<(), String> {
+    let path = format!("/v1/collections/{WRITES}/documents/w-{place}/content");
+    loop {
+        let found = match target.get(&path).await {
+            Ok(answer) if answer.status == 200 && allowed(&answer.text) => return Ok(()),
+            Ok(answer) => format!("{} {}", answer.status, answer.text),
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() > deadline {
+            return Err(found);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ledger;
+
+    #[test]
+    fn a_place_is_never_written_by_two_at_a_time() {
+        let ledger = Ledger::default();
+        let attempts: Vec<_> = std::iter::from_fn(|| ledger.begin()).collect();
+        let mut places: Vec<_> = attempts.iter().map(|attempt| attempt.place).collect();
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), attempts.len());
+        ledger.end(attempts[0], true, false);
+        assert!(std::iter::repeat_with(|| ledger.begin()).take(10_000).flatten().next().is_some());
+    }
+}
