@@ -82,8 +82,13 @@ async fn a_thousand_deaths_in_a_row_of_each_kind_are_counted_and_survived_and_no
         let plan = Plan::parse(&format!("{fault}:1")).unwrap();
         let (began, load) = (Instant::now(), Load::start(&handle, 8));
         for deaths in 1..=1000 {
-            arm(&point, plan);
+            let mut armed = Instant::now() - Duration::from_secs(1);
             while handle.status().restarts < deaths {
+                // A call that the last incarnation still had may have taken the strike.
+                if armed.elapsed() > Duration::from_millis(50) {
+                    arm(&point, plan);
+                    armed = Instant::now();
+                }
                 assert!(began.elapsed() < Duration::from_secs(60), "{fault}: {:?}", handle.status());
                 tokio::task::yield_now().await;
             }
@@ -98,7 +103,7 @@ async fn a_thousand_deaths_in_a_row_of_each_kind_are_counted_and_survived_and_no
             _ => causes.panic,
         };
         assert_eq!((counted, handle.status().restarts), (1000, 1000), "{fault}: {causes:?}");
-        assert_eq!(fired(&point), 1000);
+        assert!(fired(&point) >= 1000);
         assert!(ends.contains_key("ok") && longest < Duration::from_secs(5), "{fault}: {ends:?} {longest:?}");
         eventually("every place is free again", || {
             (handle.status().mailbox, handle.status().in_flight) == (0, 0)
