@@ -87,6 +87,18 @@ impl Core {
         Ok((rag, app))
     }
 
+    /// What handlers share.
+    pub(crate) fn state(&self, settings: &Settings) -> Data<State> {
+        Data::new(State {
+            rag: Arc::clone(&self.rag),
+            tree: Arc::clone(&self.tree),
+            drain: Drain::default(),
+            admission: http::Admission::new(&settings.server),
+            uploads: http::Uploads::new(settings.server.max_upload_bytes),
+            metrics: self.metrics.clone(),
+        })
+    }
+
     /// Stops every actor, dependents first, the managed PostgreSQL last.
     pub async fn stop(&self) {
         self.tree.stop(ACTOR_GRACE).await;
@@ -167,15 +179,8 @@ impl Application {
     }
 
     fn bind(core: &Core, settings: &Settings) -> Result<(Drain, [Server; 2], [u16; 2])> {
-        let drain = Drain::default();
-        let state = Data::new(State {
-            rag: Arc::clone(&core.rag),
-            tree: Arc::clone(&core.tree),
-            drain: drain.clone(),
-            admission: http::Admission::new(&settings.server),
-            uploads: http::Uploads::new(settings.server.max_upload_bytes),
-            metrics: core.metrics.clone(),
-        });
+        let state = core.state(settings);
+        let drain = state.drain.clone();
         let listen = |host: &str, port: u16, name: &str| {
             std::net::TcpListener::bind((host, port)).with_context(|| {
                 format!("{name} {host}:{port} cannot be bound: is another server running? Set {name} to a free port")
