@@ -123,7 +123,8 @@ PYTHON
 # Every metric that the code records is documented, and the other way round.
 metrics() {
   local code documents
-  code=$(grep -rhoE '"mcp_rag_[a-z_]+"' src actors/src | grep -E '_(total|seconds|texts|up|mailbox|in_flight|limit)"' | tr -d '"' | sort -u)
+  # The rest are roles of the database and the target of traces.
+  code=$(grep -rhoE '"mcp_rag_[a-z_]+"' src actors/src | tr -d '"' | grep -vE '_(app|owner|trace)$' | sort -u)
   documents=$(grep -E '^\| `mcp_rag_' docs/OPERATIONS.md | grep -oE '`mcp_rag_[a-z_]+`' | tr -d '`' | sort -u)
   diff <(echo "$code") <(echo "$documents")
 }

@@ -19,7 +19,7 @@ use mcp_rag_actors::generator::{Engine, GeneratorHandle};
 use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::store::{self, Config, PoolSettings, Space, StoreHandle};
-use mcp_rag_actors::supervise::{ChildSpec, Lifeline, Tree};
+use mcp_rag_actors::supervise::{Failure, Lifeline, Tree};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -40,7 +40,7 @@ pub struct Core {
 impl Core {
     /// Starts every actor in order; the first that cannot start is the error.
     pub async fn start(settings: Settings) -> Result<Self> {
-        let tree = Arc::new(Tree::default());
+        let tree = Arc::new(Tree::new(settings.supervision));
         let metrics = recorder()?;
         match Self::start_actors(&tree, settings).await {
             Ok(rag) => Ok(Self { rag, tree, metrics }),
@@ -76,7 +76,7 @@ impl Core {
             let work = Arc::clone(&work);
             async move { Ok(Worker::start(work, &lifeline)) }
         };
-        tree.start(ChildSpec::new("jobs", 1), worker).await?;
+        tree.start(tree.spec("jobs", 1), worker).await?;
         Ok(rag)
     }
 
@@ -203,20 +203,20 @@ impl Application {
         Ok((drain, [server, admin], ports))
     }
 
-    /// Serves until `stop` resolves or an actor cannot be kept alive; true in the first case.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<bool> {
+    /// Serves until `stop` resolves, or until supervision cannot go on: then why.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<Option<Failure>> {
         let Self { core, drain, servers, patience, .. } = self;
         let serving = servers.map(Serving::start);
-        let orderly = tokio::select! {
-            () = stop => true,
-            reason = core.tree.failed() => {
-                tracing::error!(%reason, "an actor cannot be kept alive; giving up");
-                false
+        let failure = tokio::select! {
+            () = stop => None,
+            failure = core.tree.failed() => {
+                tracing::error!(reason = %failure, "an actor cannot be kept alive; giving up");
+                Some(failure)
             }
         };
-        drain::leave(core, &drain, serving, patience, !orderly).await;
+        drain::leave(core, &drain, serving, patience, failure.is_some()).await;
         tracing::info!("stopped");
-        Ok(orderly)
+        Ok(failure)
     }
 }
 

@@ -5,6 +5,7 @@
 //! * [`config`] reads the settings in layers.
 //! * [`http`] is the REST surface: parse, call, return.
 //! * [`rag`] holds the pipelines: ingest, search, answer.
+//! * [`telemetry`] writes the log and sends traces.
 //! * [`text`] parses, chunks and analyses: pure functions.
 //! * [`cli`] is the command line, a client of the HTTP surface.
 
@@ -14,4 +15,5 @@ pub mod config;
 pub mod error;
 pub mod http;
 pub mod rag;
+pub mod telemetry;
 pub mod text;

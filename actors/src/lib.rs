@@ -10,8 +10,8 @@
 //! | [`generator`] | what writes answers: the extractive engine, the chat model's connections |
 //!
 //! Callers hold handles and never see an address, a pool or a socket. [`supervise`] keeps the actors
-//! alive; [`resilience`] holds the pure parts of that, and [`remote`] what calls to all model servers have
-//! in common. Nothing here knows the HTTP that we serve.
+//! alive; [`resilience`] holds the pure parts of that, [`remote`] what calls to all model servers have in
+//! common; [`trace`] follows a request through them. Nothing here knows the HTTP that we serve.
 
 pub mod cache;
 pub mod embedder;
@@ -22,3 +22,4 @@ pub mod reranker;
 pub mod resilience;
 pub mod store;
 pub mod supervise;
+pub mod trace;

@@ -96,6 +96,8 @@ fn owned(deltas: &[&str]) -> Vec<String> {
 pub struct Asked {
     pub line: String,
     pub authorization: String,
+    /// `traceparent` and `uber-trace-id`, as they came.
+    pub traces: [String; 2],
     pub body: Value,
 }
 

@@ -4,6 +4,7 @@ use super::Global;
 use crate::app::Application;
 use crate::config::Settings;
 use anyhow::{Context, Result, anyhow, bail};
+use mcp_rag_actors::supervise::Failure;
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -14,7 +15,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     base: String,
     token: Option<SecretString>,
-    embedded: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<Result<bool>>)>,
+    embedded: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<Result<Option<Failure>>>)>,
 }
 
 impl Client {

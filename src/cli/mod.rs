@@ -14,12 +14,12 @@ mod search;
 mod serve;
 mod walk;
 
-use crate::config::{Environment, LogFormat, Settings, Sources};
+use crate::config::{Environment, Settings, Sources};
+use crate::telemetry::Telemetry;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// sysexits.h: the configuration is wrong.
 const EX_CONFIG: u8 = 78;
@@ -108,8 +108,17 @@ pub fn run(cli: Cli) -> ExitCode {
         Err(error) => return complain(&anyhow::Error::new(error), EX_CONFIG),
     };
     let serving = matches!(cli.command, Command::Serve);
-    log(&settings, serving);
+    // Clients are quiet unless something is wrong; the server tells what it does.
+    let telemetry = if serving {
+        match Telemetry::start(&settings.log, &settings.tracing, settings.environment) {
+            Ok(telemetry) => telemetry,
+            Err(error) => return complain(&error, EX_CONFIG),
+        }
+    } else {
+        Telemetry::quiet(&settings.log)
+    };
     let outcome = actix_web::rt::System::new().block_on(dispatch(cli, settings));
+    telemetry.stop();
     match outcome {
         Ok(code) => code,
         Err(error) => complain(&error, 1),
@@ -144,20 +153,4 @@ fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
 fn out(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout().lock(), "{line}");
-}
-
-/// Clients are quiet unless something is wrong; the server tells what it does.
-fn log(settings: &Settings, serving: bool) {
-    let level = if serving { settings.log.level.as_str() } else { "warn" };
-    // Off: what a client sends that is no HTTP is no error of the server's.
-    let filter = EnvFilter::try_from_env("MCP_RAG_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn,actix_http::h1=off")));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    match settings.log.format {
-        LogFormat::Json => log.json().init(),
-        LogFormat::Text => log.with_target(false).init(),
-    }
 }

@@ -1,11 +1,14 @@
 use crate::app::Application;
 use crate::config::Settings;
 use anyhow::Result;
+use mcp_rag_actors::supervise::Failure;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// An actor could not be kept alive.
 const EX_SOFTWARE: u8 = 70;
+/// What supervises the actors was gone itself.
+const EX_OSERR: u8 = 71;
 /// 128 + the signal: told twice, so stopped without finishing.
 const TERMINATED: i32 = 143;
 const INTERRUPTED: i32 = 130;
@@ -40,6 +43,9 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode> {
             std::process::exit(status);
         });
     };
-    let orderly = application.run(stop).await?;
-    Ok(if orderly { ExitCode::SUCCESS } else { ExitCode::from(EX_SOFTWARE) })
+    Ok(match application.run(stop).await? {
+        None => ExitCode::SUCCESS,
+        Some(Failure::Exhausted { .. }) => ExitCode::from(EX_SOFTWARE),
+        Some(Failure::Root(_)) => ExitCode::from(EX_OSERR),
+    })
 }

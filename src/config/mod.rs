@@ -5,16 +5,19 @@
 mod layers;
 mod report;
 mod server;
+mod tracing;
 
 pub use layers::{Environment, Sources};
 pub use report::{Line, report};
 pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ServerSettings};
+pub use tracing::TracingSettings;
 
 use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
 use mcp_rag_actors::embedder::EmbedderSettings;
 use mcp_rag_actors::generator::GeneratorSettings;
 use mcp_rag_actors::reranker::RerankerSettings;
 use mcp_rag_actors::store::StoreSettings;
+use mcp_rag_actors::supervise::SupervisionSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -29,7 +32,9 @@ pub struct Settings {
     pub server: ServerSettings,
     pub admin: AdminSettings,
     pub log: LogSettings,
+    pub tracing: TracingSettings,
     pub auth: AuthSettings,
+    pub supervision: SupervisionSettings,
     pub database: StoreSettings,
     pub redis: RedisSettings,
     pub cache: CacheSettings,
@@ -103,6 +108,8 @@ impl Settings {
             self.ingest.max_document_bytes <= self.server.max_body_bytes,
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
+        self.supervision.validate().map_err(ConfigError)?;
+        self.tracing.validate().map_err(ConfigError)?;
         self.embedder.validate().map_err(ConfigError)?;
         self.reranker.validate().map_err(ConfigError)?;
         self.generator.validate().map_err(ConfigError)?;

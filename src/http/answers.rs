@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 use utoipa::ToSchema;
 
 /// Passages an answer is built from unless the caller says otherwise.
@@ -98,7 +99,7 @@ pub(super) async fn answer(
         return Ok(HttpResponse::Ok().json(state.rag.answer(query, caller, None).await?));
     }
     let (sender, receiver) = mpsc::channel(32);
-    actix_web::rt::spawn(stream_answer(state, query, caller, sender, ticket.keep()));
+    actix_web::rt::spawn(stream_answer(state, query, caller, sender, ticket.keep()).in_current_span());
     Ok(sse::respond(receiver))
 }
 

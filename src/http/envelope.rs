@@ -1,15 +1,16 @@
-//! What holds for every request: an id, a log line without content, metrics, and no panic that
+//! What holds for every request: an id, a trace, a log line without content, metrics, and no panic that
 //! reaches the client as an empty reply.
 
 use super::{ApiError, Drain, State};
 use crate::error::{Code, Error};
-use actix_web::ResponseError;
+use crate::telemetry::{Incoming, incoming};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
+use actix_web::{HttpResponse, ResponseError};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -27,27 +28,49 @@ pub async fn envelope<B: MessageBody + 'static>(
     let method = request.method().clone();
     let drain = request.app_data::<Data<State>>().map(|state| state.drain.clone());
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method);
+    let trace = incoming(&request);
+    let labels = Labels { id, drain, trace };
     // The request itself must not be kept: actix routes only a request that nobody else holds.
-    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().instrument(span.clone()).await;
+    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind();
+    // The trace's span within the log's: what is called from here finds it as the current one.
+    let outcome = outcome.instrument(labels.trace.span.clone()).instrument(span.clone()).await;
     let mut response = match outcome {
         Ok(Ok(response)) => documented(response.map_into_boxed_body()),
-        Ok(Err(error)) => return Err(answered(&in_our_words(&error), id, drain.as_ref())),
-        Err(_) => return Err(answered(&internal(&"a handler panicked"), id, drain.as_ref())),
+        Ok(Err(error)) => return Err(answered(&in_our_words(&error), &labels)),
+        Err(_) => return Err(answered(&internal(&"a handler panicked"), &labels)),
     };
-    response.headers_mut().insert(REQUEST_ID, id);
-    if let Some(drain) = &drain {
-        drain.mark(response.response_mut());
-    }
+    labels.put_on(response.response_mut());
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
     let status = response.status().as_u16();
     let elapsed = began.elapsed();
-    let labels = [("method", method.to_string()), ("route", route.clone()), ("status", status.to_string())];
-    metrics::counter!("mcp_rag_http_requests_total", &labels).increment(1);
+    labels.trace.answered(&method, &route, status);
+    let counted = [("method", method.to_string()), ("route", route.clone()), ("status", status.to_string())];
+    metrics::counter!("mcp_rag_http_requests_total", &counted).increment(1);
     metrics::histogram!("mcp_rag_http_request_seconds", "route" => route.clone())
         .record(elapsed.as_secs_f64());
     // Paths may hold external ids; the pattern never does.
-    span.in_scope(|| tracing::info!(%route, status, ms = elapsed.as_millis(), "request"));
+    let trace_id = labels.trace.trace_id.as_deref();
+    span.in_scope(|| tracing::info!(%route, status, ms = elapsed.as_millis(), trace_id, "request"));
     Ok(response)
+}
+
+/// What every response carries.
+struct Labels {
+    id: HeaderValue,
+    drain: Option<Drain>,
+    trace: Incoming,
+}
+
+impl Labels {
+    fn put_on<B>(&self, response: &mut HttpResponse<B>) {
+        response.headers_mut().insert(REQUEST_ID, self.id.clone());
+        if let Some((name, value)) = self.trace.header() {
+            response.headers_mut().insert(name, value);
+        }
+        if let Some(drain) = &self.drain {
+            drain.mark(response);
+        }
+    }
 }
 
 fn internal(cause: &dyn ToString) -> ApiError {
@@ -55,13 +78,10 @@ fn internal(cause: &dyn ToString) -> ApiError {
     ApiError(Error { cause: Some(cause.to_string()), ..shown })
 }
 
-/// An error that answers with its own response, the request's id included.
-fn answered(error: &ApiError, id: HeaderValue, drain: Option<&Drain>) -> actix_web::Error {
+/// An error that answers with its own response, labelled as any.
+fn answered(error: &ApiError, labels: &Labels) -> actix_web::Error {
     let mut response = error.error_response();
-    response.headers_mut().insert(REQUEST_ID, id);
-    if let Some(drain) = drain {
-        drain.mark(&mut response);
-    }
+    labels.put_on(&mut response);
     InternalError::from_response(error.to_string(), response).into()
 }
 

@@ -38,6 +38,7 @@ pub(super) async fn metrics(state: Data<State>) -> HttpResponse {
         let gauge = |value: usize| f64::from(u32::try_from(value).unwrap_or(u32::MAX));
         metrics::gauge!("mcp_rag_actor_mailbox", "actor" => actor.name).set(gauge(actor.mailbox));
         metrics::gauge!("mcp_rag_actor_in_flight", "actor" => actor.name).set(gauge(actor.in_flight));
+        metrics::gauge!("mcp_rag_actor_abandoned_threads", "actor" => actor.name).set(gauge(actor.abandoned));
         let up = actor.state == mcp_rag_actors::supervise::ActorState::Running;
         metrics::gauge!("mcp_rag_actor_up", "actor" => actor.name).set(f64::from(u8::from(up)));
     }

@@ -8,10 +8,12 @@ use crate::text::language::Language;
 use mcp_rag_actors::generator::{Passage, Prompt, Usage, Writer};
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::TermWeights;
+use mcp_rag_actors::trace::TARGET;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tracing::{Instrument, info_span, instrument};
 use utoipa::ToSchema;
 
 /// What is said when the documents do not answer.
@@ -78,6 +80,7 @@ type Events = Option<mpsc::Sender<Event>>;
 impl Rag {
     /// # Cancel safety
     /// Dropping the future, or the receiver of `events`, ends the generation.
+    #[instrument(target = TARGET, skip_all)]
     pub async fn answer(&self, query: AnswerQuery, caller: Caller, events: Events) -> Result<Answer, Error> {
         let found = self.search(query.search.clone(), caller).await?;
         let mut degraded = found.degraded.clone();
@@ -191,7 +194,9 @@ impl Rag {
             return Ok(Usage::default()); // nothing to answer from
         }
         let (deltas, mut written) = mpsc::channel(BUFFERED);
+        let span = info_span!(target: TARGET, "generate", ?writer);
         let generating = self.generator.generate(prompt.clone(), writer, deltas, caller.deadline);
+        let generating = generating.instrument(span);
         let verifying = async {
             while let Some(delta) = written.recv().await {
                 let known = verifier.citations.len();

@@ -9,12 +9,14 @@ use crate::text::language::Language;
 use mcp_rag_actors::embedder::{Embed, Purpose};
 use mcp_rag_actors::store::{Collection, Filter, Mode, SearchChunks, TermKey};
 use mcp_rag_actors::supervise::CallError;
+use mcp_rag_actors::trace::TARGET;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+use tracing::{Instrument, info_span, instrument};
 use utoipa::ToSchema;
 
 /// Longest query, in bytes; only its first 256 tokens are embedded.
@@ -120,11 +122,12 @@ pub(super) fn millis(since: Instant) -> f64 {
 }
 
 impl Rag {
+    #[instrument(target = TARGET, skip_all)]
     pub async fn search(&self, query: SearchQuery, caller: Caller) -> Result<SearchResponse, Error> {
         let began = Instant::now();
         let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
         let key = cache_key(&query, &selection.collections, caller);
-        let response = match self.cached(&key).await {
+        let response = match self.cached(&key).instrument(info_span!(target: TARGET, "cache")).await {
             Some(mut found) => {
                 found.cached = true;
                 found.timings = Timings { total_ms: millis(began), ..Timings::default() };
@@ -202,7 +205,8 @@ impl Rag {
                 let texts = vec![text.clone().unwrap_or_default()];
                 // Half of what is left stays for the search without it.
                 let within = caller.deadline.capped(caller.deadline.remaining() / 2);
-                match self.embedder.embed(Embed { texts, purpose: Purpose::Query }, within).await {
+                let embed = self.embedder.embed(Embed { texts, purpose: Purpose::Query }, within);
+                match embed.instrument(info_span!(target: TARGET, "embed")).await {
                     Ok(mut vectors) => vectors.pop(),
                     Err(error) => {
                         mode = Mode::Lexical;
@@ -231,12 +235,14 @@ impl Rag {
             ),
         };
         let exact = search.exact;
-        let hits = self.store.call(search, caller.deadline).await?;
+        let find = info_span!(target: TARGET, "find", mode = mode.as_str(), exact);
+        let hits = self.store.call(search, caller.deadline).instrument(find).await?;
         let top_k = usize::from(query.top_k);
         let complete = hits.len() >= top_k || exact || mode == Mode::Lexical;
         let search_ms = millis(searched);
         let mut hits = if rerank {
-            self.rerank(query, hits, &mut degraded, caller.deadline).await
+            let rerank = self.rerank(query, hits, &mut degraded, caller.deadline);
+            rerank.instrument(info_span!(target: TARGET, "rerank")).await
         } else {
             in_order(hits)
         };

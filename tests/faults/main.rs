@@ -17,3 +17,4 @@ mod postgres;
 mod redis;
 mod reranker;
 mod tools;
+mod traces;

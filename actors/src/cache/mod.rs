@@ -11,7 +11,7 @@ mod shared;
 pub use redis::RedisSettings;
 
 use crate::resilience::Circuit;
-use crate::supervise::{ChildSpec, StartError, Tree};
+use crate::supervise::{StartError, Tree};
 use bytes::Bytes;
 use redis::{Fetch, Save};
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,7 @@ impl CacheHandle {
             .time_to_live(ttl)
             .build();
         let connect = redis::factory(redis).map_err(|error| StartError { name: "cache", error })?;
-        let handle = tree.start(ChildSpec::new("cache", 256), connect).await?;
+        let handle = tree.start(tree.spec("cache", 256), connect).await?;
         let shared = redis.url.is_some().then(|| Shared::new(handle, redis));
         Ok(Self { local, shared, ttl })
     }

@@ -22,7 +22,7 @@ pub(super) struct Redis(Option<Pool>);
 
 impl Service for Redis {}
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Fetch {
     pub(super) key: String,
 }
@@ -44,6 +44,10 @@ pub(super) struct Unavailable;
 
 impl Request for Fetch {
     type Reply = Result<Option<Bytes>, Unavailable>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl Request for Ping {

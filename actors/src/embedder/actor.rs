@@ -3,7 +3,7 @@ use super::queue::{Item, Queue};
 use super::remote::Remote;
 use crate::remote::ModelError;
 use crate::resilience::Deadline;
-use crate::supervise::{CallError, Request, Serve, Service};
+use crate::supervise::{CallError, Priority, Request, Serve, Service};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -16,7 +16,7 @@ pub enum Purpose {
 }
 
 /// Embeds up to [`MAX_TEXTS`] texts; the reply has one vector per text, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Embed {
     pub texts: Vec<String>,
     pub purpose: Purpose,
@@ -24,6 +24,18 @@ pub struct Embed {
 
 impl Request for Embed {
     type Reply = Result<Vec<Vec<f32>>, ModelError>;
+
+    fn priority(&self) -> Priority {
+        match self.purpose {
+            Purpose::Query => Priority::Interactive,
+            Purpose::Passage => Priority::Bulk,
+        }
+    }
+
+    /// Ingest keeps its texts itself and tries for longer; a query is short.
+    fn repeat(&self) -> Option<Self> {
+        (self.purpose == Purpose::Query).then(|| self.clone())
+    }
 }
 
 pub struct Embedder(pub(super) Engine);

@@ -5,7 +5,7 @@ use super::settings::{EmbedderKind, EmbedderSettings};
 use super::threads;
 use crate::remote::{self, ModelError};
 use crate::resilience::{Backoff, BreakerSettings, Circuit, Deadline, RetryBudget};
-use crate::supervise::{ActorStatus, ChildSpec, Handle, Lifeline, StartError, Tree};
+use crate::supervise::{ActorStatus, Handle, Lifeline, StartError, Tree};
 use mcp_rag_minilm::{LoadError, Model, Tokenizer};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl EmbedderHandle {
                 Ok(Embedder(Engine::Local(Local(queue))))
             }
         };
-        let handle = tree.start(ChildSpec::new("embedder", settings.queue), factory).await?;
+        let handle = tree.start(tree.spec("embedder", settings.queue), factory).await?;
         // Its supervisor restarts it within milliseconds: it is never away for long, and never slow but
         // by our own load.
         let breaker = BreakerSettings {
@@ -76,7 +76,7 @@ impl EmbedderHandle {
             let remote = Remote::new(&configured, shared.clone(), budget.clone());
             async move { Ok(Embedder(Engine::Remote(remote?))) }
         };
-        let handle = tree.start(ChildSpec::new("embedder", settings.queue), factory).await?;
+        let handle = tree.start(tree.spec("embedder", settings.queue), factory).await?;
         Ok(Self {
             handle,
             circuit,

@@ -13,7 +13,7 @@ mod sse;
 
 use crate::remote::{self, ModelError};
 use crate::resilience::{BreakerSettings, Circuit, Deadline};
-use crate::supervise::{ChildSpec, Handle, Lifeline, Request, Serve, Service, StartError, Tree};
+use crate::supervise::{Handle, Lifeline, Request, Serve, Service, StartError, Tree};
 use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -163,7 +163,7 @@ impl GeneratorHandle {
                 Ok(Generator { extractive: extractive(), model })
             }
         };
-        let handle = tree.start(ChildSpec::new("generator", 64), factory).await?;
+        let handle = tree.start(tree.spec("generator", 64), factory).await?;
         Ok(Self { handle, model, timeout: Duration::from_millis(settings.timeout_ms) })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{DataDirLock, ExitReason, ManagedPostgres, PostgresSettings};
 use crate::resilience::Deadline;
-use crate::supervise::{ChildSpec, Handle, Lifeline, Request, Serve, Service, StartError, Tree};
+use crate::supervise::{Handle, Lifeline, Request, Serve, Service, StartError, Tree};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,6 +32,10 @@ struct GetConnections;
 
 impl Request for GetConnections {
     type Reply = Connections;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(Self)
+    }
 }
 
 impl Serve<GetConnections> for Postgres {
@@ -74,7 +78,7 @@ pub async fn supervise(
     lock: Arc<DataDirLock>,
 ) -> Result<Connections, StartError> {
     let within = Duration::from_secs(settings.start_timeout_secs) + Duration::from_secs(30);
-    let spec = ChildSpec::new("postgres", 16).start_within(within);
+    let spec = tree.spec("postgres", 16).start_within(within);
     let factory = move |lifeline: Lifeline| {
         let (settings, lock) = (settings.clone(), Arc::clone(&lock));
         async move {

@@ -33,7 +33,8 @@ impl Api {
 
     /// A response with a status of success; its body is still to be read.
     pub(crate) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Response, ModelError> {
-        let mut request = self.client.post(format!("{}{path}", self.base)).json(body);
+        let request = self.client.post(format!("{}{path}", self.base)).json(body);
+        let mut request = crate::trace::continued(request);
         if let Some(key) = &self.api_key {
             request = request.bearer_auth(key.expose_secret());
         }

@@ -7,7 +7,7 @@
 
 use crate::remote::{self, Api, Guarded, ModelError, Urgency};
 use crate::resilience::{Circuit, Deadline, RetryBudget};
-use crate::supervise::{ChildSpec, Handle, Lifeline, Request, Serve, Service, StartError, Tree};
+use crate::supervise::{Handle, Lifeline, Request, Serve, Service, StartError, Tree};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
@@ -155,7 +155,7 @@ impl RerankerHandle {
                 Ok(Reranker { guarded, kind, model })
             }
         };
-        let handle = tree.start(ChildSpec::new("reranker", ADMISSION), factory).await?;
+        let handle = tree.start(tree.spec("reranker", ADMISSION), factory).await?;
         let within = settings.timeout().mul_f64(1.5);
         Ok(Self(Some(Configured { handle, circuit, within, candidates: settings.candidates })))
     }

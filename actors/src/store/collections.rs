@@ -87,13 +87,17 @@ impl Serve<CreateCollection> for Store {
 }
 
 /// Every collection of a tenant, by name: the catalogue that requests are resolved against.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ListCollections {
     pub tenant: TenantId,
 }
 
 impl Request for ListCollections {
     type Reply = Result<Vec<Collection>, StoreError>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl Serve<ListCollections> for Store {

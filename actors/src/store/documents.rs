@@ -5,7 +5,7 @@ use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId, JobId, TenantId};
 use super::{Store, only_row, publish};
 use crate::resilience::Deadline;
-use crate::supervise::{Request, Serve};
+use crate::supervise::{Priority, Request, Serve};
 use bytes::Bytes;
 use serde_json::Value;
 use std::rc::Rc;
@@ -88,6 +88,10 @@ pub struct Accepted {
 
 impl Request for AcceptDocuments {
     type Reply = Result<Accepted, StoreError>;
+
+    fn priority(&self) -> Priority {
+        Priority::Bulk
+    }
 }
 
 /// Inserts a document or its next version; returns nothing when it is unchanged. A failed document
@@ -156,7 +160,7 @@ impl Serve<AcceptDocuments> for Store {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GetDocument {
     pub tenant: TenantId,
     pub collection: CollectionId,
@@ -165,6 +169,10 @@ pub struct GetDocument {
 
 impl Request for GetDocument {
     type Reply = Result<Document, StoreError>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl Serve<GetDocument> for Store {
@@ -181,7 +189,7 @@ impl Serve<GetDocument> for Store {
 }
 
 /// One page of a collection's documents in id order, `limit + 1` rows so that more is known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ListDocuments {
     pub tenant: TenantId,
     pub collection: CollectionId,
@@ -194,6 +202,10 @@ pub struct ListDocuments {
 
 impl Request for ListDocuments {
     type Reply = Result<Vec<Document>, StoreError>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl Serve<ListDocuments> for Store {
@@ -220,7 +232,7 @@ impl Serve<ListDocuments> for Store {
 }
 
 /// The text that spans and citations of the published version point into.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GetContent {
     pub tenant: TenantId,
     pub collection: CollectionId,
@@ -229,6 +241,10 @@ pub struct GetContent {
 
 impl Request for GetContent {
     type Reply = Result<String, StoreError>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl Serve<GetContent> for Store {

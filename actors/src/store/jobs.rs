@@ -7,7 +7,7 @@ use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId, JobId, TenantId};
 use super::{Store, only_row};
 use crate::resilience::Deadline;
-use crate::supervise::{Request, Serve};
+use crate::supervise::{Priority, Request, Serve};
 use std::rc::Rc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -57,7 +57,7 @@ impl Job {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GetJob {
     pub tenant: TenantId,
     pub id: JobId,
@@ -65,6 +65,10 @@ pub struct GetJob {
 
 impl Request for GetJob {
     type Reply = Result<Job, StoreError>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl Serve<GetJob> for Store {
@@ -78,7 +82,7 @@ impl Serve<GetJob> for Store {
 }
 
 /// The newest jobs first, `limit + 1` rows so that more is known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ListJobs {
     pub tenant: TenantId,
     pub after: Option<JobId>,
@@ -87,6 +91,10 @@ pub struct ListJobs {
 
 impl Request for ListJobs {
     type Reply = Result<Vec<Job>, StoreError>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl Serve<ListJobs> for Store {
@@ -161,6 +169,10 @@ pub struct Claim {
 
 impl Request for ClaimJob {
     type Reply = Result<Option<Claim>, StoreError>;
+
+    fn priority(&self) -> Priority {
+        Priority::Bulk
+    }
 }
 
 impl Serve<ClaimJob> for Store {
@@ -252,6 +264,10 @@ pub struct TakeDocuments {
 
 impl Request for TakeDocuments {
     type Reply = Result<Vec<WaitingDocument>, StoreError>;
+
+    fn priority(&self) -> Priority {
+        Priority::Bulk
+    }
 }
 
 impl Serve<TakeDocuments> for Store {
@@ -294,6 +310,10 @@ pub struct FailDocument {
 
 impl Request for FailDocument {
     type Reply = Result<(), StoreError>;
+
+    fn priority(&self) -> Priority {
+        Priority::Bulk
+    }
 }
 
 impl Serve<FailDocument> for Store {

@@ -119,7 +119,7 @@ impl Changes {
 }
 
 /// The inverse document frequency of terms in a collection; a term it does not hold weighs most.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TermWeights {
     pub tenant: TenantId,
     pub collection: CollectionId,
@@ -128,6 +128,10 @@ pub struct TermWeights {
 
 impl Request for TermWeights {
     type Reply = Result<HashMap<String, f32>, StoreError>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl Serve<TermWeights> for Store {

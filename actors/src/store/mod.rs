@@ -42,7 +42,7 @@ pub use settings::StoreSettings;
 pub use space::Space;
 
 use crate::resilience::Deadline;
-use crate::supervise::{CallError, ChildSpec, Handle, Lifeline, Request, Serve, Service, StartError, Tree};
+use crate::supervise::{CallError, Handle, Lifeline, Priority, Request, Serve, Service, StartError, Tree};
 use pool::{TenantConnection, TenantPool};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -86,6 +86,14 @@ struct GetPoolStatus;
 
 impl Request for GetPoolStatus {
     type Reply = PoolStatus;
+
+    fn priority(&self) -> Priority {
+        Priority::Health
+    }
+
+    fn repeat(&self) -> Option<Self> {
+        Some(Self)
+    }
 }
 
 impl Serve<GetPoolStatus> for Store {
@@ -106,6 +114,14 @@ struct Probe;
 
 impl Request for Probe {
     type Reply = Result<(), StoreError>;
+
+    fn priority(&self) -> Priority {
+        Priority::Health
+    }
+
+    fn repeat(&self) -> Option<Self> {
+        Some(Self)
+    }
 }
 
 impl Serve<Probe> for Store {
@@ -117,7 +133,7 @@ impl Serve<Probe> for Store {
 impl StoreHandle {
     /// Starts with a pool that is opened on demand; [`migrate`] has checked the database before.
     pub async fn start(tree: &Tree, settings: PoolSettings, space: Space) -> Result<Self, StartError> {
-        let spec = ChildSpec::new("store", settings.size * 16);
+        let spec = tree.spec("store", settings.size * 16);
         let factory = move |_: Lifeline| {
             let (pool, space) = (TenantPool::new(&settings), space.clone());
             let made = pool.map(|pool| Store { pool, space, spaces: RefCell::default() });

@@ -10,7 +10,7 @@ use super::jobs::Claim;
 use super::lexical::{Changes, Entry};
 use super::{Store, only_row};
 use crate::resilience::Deadline;
-use crate::supervise::{Request, Serve};
+use crate::supervise::{Priority, Request, Serve};
 use deadpool_postgres::Transaction;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pgvector::HalfVector;
@@ -52,6 +52,10 @@ pub struct PublishDocument {
 
 impl Request for PublishDocument {
     type Reply = Result<(), StoreError>;
+
+    fn priority(&self) -> Priority {
+        Priority::Bulk
+    }
 }
 
 /// Writers of one collection take turns; inserting documents into it is not held up.
@@ -222,7 +226,7 @@ async fn insert(
 
 /// The embeddings of a document's published chunks by content hash: what did not change is not
 /// embedded again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KnownEmbeddings {
     pub tenant: TenantId,
     pub document: DocumentId,
@@ -230,6 +234,14 @@ pub struct KnownEmbeddings {
 
 impl Request for KnownEmbeddings {
     type Reply = Result<HashMap<Vec<u8>, Vec<f32>>, StoreError>;
+
+    fn priority(&self) -> Priority {
+        Priority::Bulk
+    }
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl Serve<KnownEmbeddings> for Store {

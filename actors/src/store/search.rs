@@ -35,7 +35,7 @@ impl Mode {
 }
 
 /// The best chunks of some collections, best first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SearchChunks {
     pub tenant: TenantId,
     pub collections: Vec<CollectionId>,
@@ -75,6 +75,10 @@ pub struct Hit {
 
 impl Request for SearchChunks {
     type Reply = Result<Hits, StoreError>;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 /// Above so many matching chunks a filter is applied to the lexical leg's candidates instead of

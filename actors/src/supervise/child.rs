@@ -1,9 +1,10 @@
-use super::handle::Handle;
+use super::handle::{Handle, Live};
 use super::incarnation::{Factory, Incarnation};
 use super::job::Service;
 use super::lifeline::End;
 use super::spec::ChildSpec;
-use super::status::ActorState;
+use super::status::{ActorState, Cause};
+use super::tree::Failure;
 use crate::resilience::random;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,6 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How long the jobs of a replaced incarnation may still run beside its successor.
 const LINGER: Duration = Duration::from_secs(30);
+/// Threads given up and still blocked at the same time, at most. The restart intensity alone does
+/// not bound them: wedges are noticed so slowly that they stay below it for ever.
+const ABANDONED: usize = 8;
 
 /// Asks a child to stop within a grace and tells when it has.
 pub(super) type StopRequest = (Duration, oneshot::Sender<()>);
@@ -23,19 +27,19 @@ pub(super) struct Child<S: Service> {
     pub(super) handle: Handle<S>,
     pub(super) stops: mpsc::Receiver<StopRequest>,
     /// Tells the tree that the restart intensity is exhausted.
-    pub(super) fatal: mpsc::Sender<String>,
+    pub(super) fatal: mpsc::Sender<Failure>,
 }
 
 impl<S: Service> Child<S> {
     /// Cancel safe: a start given up half-way leaves nothing running.
     pub(super) fn incarnate(&self) -> impl Future<Output = Result<Incarnation<S>, End>> + use<S> {
-        let (factory, within) = (Arc::clone(&self.factory), self.spec.start_within);
+        let (factory, spec) = (Arc::clone(&self.factory), self.spec);
         let inner = Arc::clone(&self.handle.inner);
         async move {
             inner.meter.enter(ActorState::Starting);
-            let incarnation = Incarnation::start(factory, Arc::clone(&inner.meter), within).await?;
-            inner.address.store(Some(Arc::new(incarnation.address.clone())));
-            inner.meter.enter(ActorState::Running);
+            let incarnation = Incarnation::start(factory, Arc::clone(&inner.meter), &spec).await?;
+            let (address, pulse) = (incarnation.address.clone(), Arc::clone(&incarnation.pulse));
+            inner.publish(Live { address, pulse, load: inner.meter.load() });
             Ok(incarnation)
         }
     }
@@ -71,23 +75,30 @@ impl<S: Service> Child<S> {
                     }
                 }
             };
-            self.handle.inner.address.store(None);
             recent.push_back(Instant::now());
             while recent.front().is_some_and(|at| at.elapsed() > self.spec.restarts.window) {
                 recent.pop_front();
             }
             let attempt = u32::try_from(recent.len() - 1).unwrap_or(u32::MAX);
             let delay = self.spec.restarts.backoff.delay(attempt, random::uniform());
-            self.handle.inner.meter.died(end.cause, &end.error, delay);
+            let inner = &self.handle.inner;
+            inner.meter.died(end.cause, &end.error, delay);
+            inner.withdraw();
             tracing::warn!(actor = name, cause = end.cause.as_str(), error = %end.error, ?delay, "actor ended");
-            if let Some(old) = current.take() {
+            match current.take() {
+                Some(blocked) if end.cause == Cause::Wedge => {
+                    inner.meter.forget_load();
+                    blocked.abandon();
+                }
                 // Its other jobs are innocent: they finish beside the successor.
-                tokio::spawn(old.retire(LINGER));
+                Some(old) => drop(tokio::spawn(old.retire(LINGER))),
+                None => {}
             }
-            if recent.len() > self.spec.restarts.intensity {
-                self.handle.inner.meter.enter(ActorState::Failed);
+            if recent.len() > self.spec.restarts.intensity || inner.meter.abandoned() > ABANDONED {
+                inner.meter.enter(ActorState::Failed);
+                inner.withdraw();
                 // The first reason counts; waiting for a reader would leave stop requests unanswered.
-                let _ = self.fatal.try_send(format!("{name}: {}", end.error));
+                let _ = self.fatal.try_send(Failure::Exhausted { actor: name, error: end.error });
                 return self.acknowledge_stops().await;
             }
             tokio::select! {
@@ -102,7 +113,7 @@ impl<S: Service> Child<S> {
         if let Some(incarnation) = current {
             incarnation.retire(grace).await;
         }
-        self.handle.inner.address.store(None);
+        self.handle.inner.withdraw();
         self.handle.inner.meter.enter(ActorState::Stopped);
         let _ = stopped.send(());
     }

@@ -1,13 +1,17 @@
 use super::job::{Service, Worker, panic_text};
 use super::lifeline::{End, Lifeline};
-use super::status::{Cause, Meter};
+use super::meter::Meter;
+use super::pulse::Pulse;
+use super::spec::ChildSpec;
+use super::status::Cause;
+use super::vigil::Vigil;
 use actix::{Addr, AsyncContext, Context};
 use actix_rt::{Arbiter, ArbiterHandle};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 pub(super) type Made<S> = Pin<Box<dyn Future<Output = Result<S, String>>>>;
@@ -16,11 +20,14 @@ pub(super) type Factory<S> = Arc<dyn Fn(Lifeline) -> Made<S> + Send + Sync>;
 /// One life of a service: an arbiter, the service on it, and the news of its end.
 pub(super) struct Incarnation<S: Service> {
     pub(super) address: Addr<Worker<S>>,
+    pub(super) pulse: Arc<Pulse>,
+    meter: Arc<Meter>,
     arbiter: ArbiterHandle,
     ended: mpsc::UnboundedReceiver<End>,
     retire: Option<oneshot::Sender<Duration>>,
     retired: oneshot::Receiver<()>,
     dead: bool,
+    vigil: Vigil,
 }
 
 /// Stops an arbiter unless its incarnation came to life: a start given up half-way leaves no thread.
@@ -39,26 +46,33 @@ impl<S: Service> Incarnation<S> {
     ///
     /// # Cancel safety
     /// Dropping the future stops the arbiter and what the factory has made so far.
-    pub(super) async fn start(factory: Factory<S>, meter: Arc<Meter>, within: Duration) -> Result<Self, End> {
-        let arbiter = Arbiter::new().handle();
+    pub(super) async fn start(factory: Factory<S>, meter: Arc<Meter>, spec: &ChildSpec) -> Result<Self, End> {
+        let failed = |error: String| End { cause: Cause::Error, error };
+        // A machine without a thread to spare now may have one later: no reason to end supervision.
+        let arbiter = std::panic::catch_unwind(Arbiter::new)
+            .map_err(|payload| failed(panic_text(payload.as_ref())))?
+            .handle();
         let (lifeline, ended) = mpsc::unbounded_channel();
         let lifeline = Lifeline::new(meter.name(), lifeline);
         let (ready, started) = oneshot::channel();
         let (retire, retiring) = oneshot::channel();
         let (gone, retired) = oneshot::channel();
-        let birth = Birth { factory, meter, lifeline, ready, retiring, gone };
+        let (pulse, mut vigil) = (Arc::new(Pulse::default()), Vigil::new(spec.wedge, Instant::now()));
+        let birth =
+            Birth { factory, lifeline, pulse: Arc::clone(&pulse), beat: vigil.beat(), ready, retiring, gone };
         let here = arbiter.clone();
         let mut unborn = Unborn(Some(arbiter.clone()));
         arbiter.spawn_fn(move || drop(actix_rt::spawn(birth.live(here))));
-        let failed = |error: &str| End { cause: Cause::Error, error: error.to_owned() };
-        match tokio::time::timeout(within, started).await {
+        match tokio::time::timeout(spec.start_within, started).await {
             Ok(Ok(Ok(address))) => {
                 unborn.0 = None;
-                Ok(Self { address, arbiter, ended, retire: Some(retire), retired, dead: false })
+                vigil.restart(Instant::now());
+                let retire = Some(retire);
+                Ok(Self { address, pulse, meter, arbiter, ended, retire, retired, dead: false, vigil })
             }
             Ok(Ok(Err(end))) => Err(end),
             Ok(Err(_)) => Err(End { cause: Cause::Kill, error: "its arbiter died".to_owned() }),
-            Err(_) => Err(failed(&format!("not started within {within:?}"))),
+            Err(_) => Err(failed(format!("not started within {:?}", spec.start_within))),
         }
     }
 
@@ -73,27 +87,48 @@ impl<S: Service> Incarnation<S> {
                 self.dead = true;
                 dead()
             }
+            why = self.vigil.wedged(&self.pulse) => End { cause: Cause::Wedge, error: why.to_owned() },
         }
     }
 
     /// Lets running jobs finish for at most `grace`, stops the service (again at most `grace`)
-    /// and then its thread.
+    /// and then its thread. One that blocks meanwhile is not waited for.
     pub(super) async fn retire(mut self, grace: Duration) {
         if let Some(retire) = self.retire.take() {
             let _ = retire.send(grace);
         }
         if !self.dead {
-            let _ = tokio::time::timeout(grace * 2 + Duration::from_millis(100), &mut self.retired).await;
+            let limit = grace * 2 + Duration::from_millis(100);
+            tokio::select! {
+                end = tokio::time::timeout(limit, &mut self.retired) => self.dead = end.is_ok(),
+                _ = self.vigil.wedged(&self.pulse) => {}
+            }
         }
+        self.abandon();
+    }
+
+    /// Ends the thread, or gives it up: whoever waits for it learns so at once, and it ends when its
+    /// blocking call returns. Until then it counts as abandoned.
+    pub(super) fn abandon(self) {
         self.arbiter.stop();
+        self.pulse.give_up();
+        if !self.dead {
+            self.meter.abandon();
+            let (meter, retired) = (self.meter, self.retired);
+            tokio::spawn(async move {
+                let _ = retired.await;
+                meter.abandoned_ended();
+            });
+        }
     }
 }
 
 /// What a new incarnation brings to its arbiter.
 struct Birth<S: Service> {
     factory: Factory<S>,
-    meter: Arc<Meter>,
     lifeline: Lifeline,
+    pulse: Arc<Pulse>,
+    beat: Duration,
     ready: oneshot::Sender<Result<Addr<Worker<S>>, End>>,
     retiring: oneshot::Receiver<Duration>,
     gone: oneshot::Sender<()>,
@@ -124,12 +159,13 @@ impl<S: Service> Birth<S> {
         let address = context.address();
         let worker = Worker {
             service: Rc::clone(&service),
-            meter: self.meter,
             lifeline: self.lifeline.clone(),
+            pulse: Arc::clone(&self.pulse),
             busy: Rc::clone(&busy),
         };
         #[cfg(feature = "failpoints")]
-        let provoked = actix_rt::spawn(super::job::provoke(address.clone(), self.lifeline.clone()));
+        let provoked = actix_rt::spawn(super::provoke::provoke(address.clone(), self.lifeline.clone()));
+        actix_rt::spawn(self.pulse.beat(self.beat));
         let life = actix_rt::spawn(context.into_future(worker));
         if self.ready.send(Ok(address)).is_ok() {
             let lifeline = self.lifeline;

@@ -19,13 +19,24 @@ mod handle;
 mod incarnation;
 mod job;
 mod lifeline;
+mod load;
+mod meter;
+mod priority;
+#[cfg(feature = "failpoints")]
+mod provoke;
+mod pulse;
+mod root;
+mod settings;
 mod spec;
 mod status;
 mod tree;
+mod vigil;
 
 pub use handle::{CallError, Handle};
 pub use job::{Request, Serve, Service};
 pub use lifeline::Lifeline;
+pub use priority::Priority;
+pub use settings::SupervisionSettings;
 pub use spec::{ChildSpec, Restarts};
 pub use status::{ActorState, ActorStatus, Cause};
-pub use tree::{StartError, Tree};
+pub use tree::{Failure, StartError, Tree};

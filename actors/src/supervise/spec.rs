@@ -1,3 +1,4 @@
+use super::settings::SupervisionSettings;
 use crate::resilience::Backoff;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ pub struct ChildSpec {
     /// Calls admitted at once, waiting and running together.
     pub admission: usize,
     pub restarts: Restarts,
+    /// How long the service's thread may show no sign of life before it is abandoned.
+    pub wedge: Duration,
     /// How long one start may take.
     pub start_within: Duration,
 }
@@ -21,20 +24,11 @@ pub struct Restarts {
     pub backoff: Backoff,
 }
 
-impl Default for Restarts {
-    fn default() -> Self {
-        Self {
-            intensity: 20,
-            window: Duration::from_secs(60),
-            backoff: Backoff { base: Duration::from_millis(50), max: Duration::from_secs(5) },
-        }
-    }
-}
-
 impl ChildSpec {
+    /// With default settings; a server's services take those of their tree: [`super::Tree::spec`].
     #[must_use]
     pub fn new(name: &'static str, admission: usize) -> Self {
-        Self { name, admission, restarts: Restarts::default(), start_within: Duration::from_secs(60) }
+        SupervisionSettings::default().spec(name, admission)
     }
 
     #[must_use]

@@ -3,10 +3,13 @@ use super::handle::Handle;
 use super::incarnation::Factory;
 use super::job::Service;
 use super::lifeline::Lifeline;
+use super::meter::Meter;
+use super::root::Root;
+use super::settings::SupervisionSettings;
 use super::spec::ChildSpec;
-use super::status::{ActorStatus, Meter};
+use super::status::ActorStatus;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,11 +20,24 @@ pub struct StartError {
     pub error: String,
 }
 
+/// Why the tree cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// A service does not stay alive however often it is restarted; its siblings still answer.
+    #[error("{actor}: {error}")]
+    Exhausted { actor: &'static str, error: String },
+    /// What supervises is gone itself: from now on nothing is restarted.
+    #[error("the supervisor: {0}")]
+    Root(String),
+}
+
 /// The root: starts services in order, shows their state, stops them in reverse order.
 pub struct Tree {
+    settings: SupervisionSettings,
     branches: Mutex<Vec<Branch>>,
-    fatal: mpsc::Sender<String>,
-    fatalities: tokio::sync::Mutex<mpsc::Receiver<String>>,
+    root: OnceLock<Root>,
+    fatal: mpsc::Sender<Failure>,
+    fatalities: tokio::sync::Mutex<mpsc::Receiver<Failure>>,
 }
 
 struct Branch {
@@ -31,12 +47,29 @@ struct Branch {
 
 impl Default for Tree {
     fn default() -> Self {
-        let (fatal, fatalities) = mpsc::channel(1);
-        Self { branches: Mutex::default(), fatal, fatalities: tokio::sync::Mutex::new(fatalities) }
+        Self::new(SupervisionSettings::default())
     }
 }
 
 impl Tree {
+    #[must_use]
+    pub fn new(settings: SupervisionSettings) -> Self {
+        let (fatal, fatalities) = mpsc::channel(1);
+        Self {
+            settings,
+            branches: Mutex::default(),
+            root: OnceLock::new(),
+            fatal,
+            fatalities: tokio::sync::Mutex::new(fatalities),
+        }
+    }
+
+    /// A spec with this tree's settings.
+    #[must_use]
+    pub fn spec(&self, name: &'static str, admission: usize) -> ChildSpec {
+        self.settings.spec(name, admission)
+    }
+
     /// Starts a service and supervises it from then on.
     ///
     /// # Errors
@@ -55,7 +88,13 @@ impl Tree {
         let child = Child { spec, factory, handle: handle.clone(), stops, fatal };
         let first =
             child.incarnate().await.map_err(|end| StartError { name: spec.name, error: end.error })?;
-        tokio::spawn(child.run(first));
+        let fatal = self.fatal.clone();
+        self.root.get_or_init(Root::start).spawn(async move {
+            let supervised = tokio::spawn(child.run(first));
+            if supervised.await.is_err_and(|end| end.is_panic()) {
+                let _ = fatal.try_send(Failure::Root(format!("the supervision of {} panicked", spec.name)));
+            }
+        });
         self.branches().push(Branch { meter: Arc::clone(&handle.inner.meter), stops: stop });
         Ok(handle)
     }
@@ -66,12 +105,19 @@ impl Tree {
         self.branches().iter().map(|branch| branch.meter.snapshot()).collect()
     }
 
-    /// Resolves when a service cannot be kept alive; the process should drain and exit non-zero.
-    pub async fn failed(&self) -> String {
-        let reason = self.fatalities.lock().await.recv().await;
-        match reason {
-            Some(reason) => reason,
-            None => std::future::pending().await, // unreachable while we hold a sender
+    /// Resolves when a service cannot be kept alive, or the root itself is gone; the process should
+    /// drain, stop the tree (dependents first) and exit non-zero.
+    pub async fn failed(&self) -> Failure {
+        let mut fatalities = self.fatalities.lock().await;
+        let root = async {
+            match self.root.get() {
+                Some(root) => root.over().await,
+                None => std::future::pending().await, // nothing is supervised
+            }
+        };
+        tokio::select! {
+            Some(failure) = fatalities.recv() => failure,
+            why = root => Failure::Root(why.to_owned()),
         }
     }
 
@@ -80,9 +126,13 @@ impl Tree {
         loop {
             let Some(branch) = self.branches().pop() else { return };
             let (done, stopped) = oneshot::channel();
-            if branch.stops.send((grace, done)).await.is_ok() {
-                let _ = stopped.await;
-            }
+            let stopping = async {
+                if branch.stops.send((grace, done)).await.is_ok() {
+                    let _ = stopped.await;
+                }
+            };
+            // Twice for its calls and its service; past that whoever supervises it does not answer.
+            let _ = tokio::time::timeout(grace * 2 + Duration::from_secs(2), stopping).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Every way to die, and the fresh incarnation after it.
 use crate::support::{Probe, answer, eventually, generation, held, panicking, run, soon, spec, start};
-use mcp_rag_actors::supervise::{ActorState, CallError, Lifeline, Restarts, Tree};
+use mcp_rag_actors::supervise::{ActorState, CallError, Failure, Lifeline, Restarts, Tree};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -214,7 +214,7 @@ async fn a_service_that_cannot_be_kept_alive_fails_the_tree_and_its_siblings_sti
         assert_eq!(handle.call(generation(), soon()).await, Err(CallError::Draining));
     }
     let reason = tokio::time::timeout(Duration::from_secs(1), tree.failed()).await.unwrap();
-    assert!(reason.starts_with("first: ") && reason.contains("on purpose"), "{reason}");
+    assert_eq!(reason, Failure::Exhausted { actor: "first", error: "on purpose".to_owned() });
     assert_eq!(sibling.call(generation(), soon()).await, Ok(1));
     tokio::time::timeout(Duration::from_secs(5), tree.stop(Duration::from_secs(1))).await.unwrap();
 }

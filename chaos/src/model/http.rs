@@ -19,6 +19,7 @@ impl Connection {
     /// The next request; none when the client has gone or does not speak HTTP.
     pub(super) async fn request(&mut self) -> Option<Asked> {
         let (mut line, mut length, mut authorization, mut head) = (String::new(), 0, String::new(), 0);
+        let mut traces = [String::new(), String::new()];
         loop {
             let mut text = String::new();
             let limit = (MAX_HEAD - head) as u64;
@@ -34,8 +35,10 @@ impl Connection {
             let Some((name, value)) = text.split_once(':') else { break };
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => {
-                    length = value.trim().parse().ok().filter(|length| *length <= MAX_BODY)?
+                    length = value.trim().parse().ok().filter(|length| *length <= MAX_BODY)?;
                 }
+                "traceparent" => value.trim().clone_into(&mut traces[0]),
+                "uber-trace-id" => value.trim().clone_into(&mut traces[1]),
                 "authorization" => value.trim().clone_into(&mut authorization),
                 _ => {}
             }
@@ -44,7 +47,7 @@ impl Connection {
         self.0.read_exact(&mut body).await.ok()?;
         let body =
             if body.is_empty() { serde_json::Value::Null } else { serde_json::from_slice(&body).ok()? };
-        Some(Asked { line, authorization, body })
+        Some(Asked { line, authorization, traces, body })
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -17,12 +17,14 @@ use mcp_rag_actors::store::{
     RenewLease, StoreError, TakeDocuments, WaitingDocument,
 };
 use mcp_rag_actors::supervise::{Lifeline, Service};
+use mcp_rag_actors::trace::TARGET;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tracing::{Instrument, info_span};
 
 /// How soon a job accepted by another process is noticed.
 const IDLE_POLL: Duration = Duration::from_secs(1);
@@ -74,10 +76,11 @@ async fn work(rag: &Rag, name: &str, mut stopping: watch::Receiver<bool>, lifeli
         match rag.store.call(claim, Deadline::within(STEP)).await {
             Ok(Some(claim)) => {
                 failures = 0;
+                let span = info_span!(target: TARGET, "job", otel.kind = "consumer", job = %claim.job);
                 tokio::select! {
                     biased;
                     _ = stopping.changed() => release(rag, claim).await,
-                    () = run(rag, &claim, lease, lifeline) => {}
+                    () = run(rag, &claim, lease, lifeline).instrument(span) => {}
                 }
             }
             Ok(None) => {
@@ -147,7 +150,8 @@ async fn process(rag: &Rag, claim: &Claim, lifeline: &Lifeline) {
         .flatten()
         .for_each_concurrent(concurrency, |document| async move {
             lifeline.failpoint("work");
-            ingest(rag, claim, document).await;
+            let span = info_span!(target: TARGET, "document", document = %document.id);
+            ingest(rag, claim, document).instrument(span).await;
             rag.progress.advance();
         })
         .await;
@@ -207,13 +211,14 @@ async fn make_searchable(rag: &Rag, claim: &Claim, document: WaitingDocument) ->
     let (max_tokens, home) = (collection.max_tokens, collection.id);
     let tokenizer = rag.embedder.tokenizer().clone();
     // A thread that may block or panic without hurting anyone else's work.
-    let prepared = tokio::task::spawn_blocking(move || prepare(&document, &collection, &tokenizer)).await;
+    let prepared = tokio::task::spawn_blocking(move || prepare(&document, &collection, &tokenizer));
+    let prepared = prepared.instrument(info_span!(target: TARGET, "prepare")).await;
     let mut prepared = match prepared {
         Ok(prepared) => prepared?,
         Err(_) => return Err(Failure::Document("the parser crashed on this document".to_owned())),
     };
     tracing::debug!(document = %id, chunks = prepared.chunks.len(), max_tokens, "prepared");
-    embed(rag, claim, id, &mut prepared).await?;
+    embed(rag, claim, id, &mut prepared).instrument(info_span!(target: TARGET, "embed")).await?;
     let publish = || {
         let publish = PublishDocument {
             claim: claim.clone(),
@@ -226,7 +231,7 @@ async fn make_searchable(rag: &Rag, claim: &Claim, document: WaitingDocument) ->
         };
         rag.store.call(publish, Deadline::within(STEP))
     };
-    Ok(persist(publish).await?)
+    Ok(persist(publish).instrument(info_span!(target: TARGET, "publish")).await?)
 }
 
 async fn collection_of(rag: &Rag, claim: &Claim, document: &WaitingDocument) -> Result<Collection, Error> {
