@@ -64,7 +64,7 @@ impl Core {
         let embedder = EmbedderHandle::start(tree, &settings.embedder).await?;
         let dimensions = i32::try_from(embedder.dimensions()).context("the model's vectors are too long")?;
         let space = Space { model: embedder.model().to_owned(), dimensions };
-        let store = StoreHandle::start(tree, pool(&settings, app), space).await?;
+        let store = StoreHandle::start(tree, pool(&settings, app)?, space).await?;
         let cache = CacheHandle::start(tree, &settings.cache, &settings.redis).await?;
         let reranker = RerankerHandle::start(tree, &settings.reranker).await?;
         let sentences = embedder.clone();
@@ -99,10 +99,13 @@ async fn database(tree: &Tree, settings: &Settings) -> Result<(Config, Config)> 
     Ok((connections.owner, connections.app))
 }
 
-pub(crate) fn pool(settings: &Settings, config: Config) -> PoolSettings {
+pub(crate) fn pool(settings: &Settings, config: Config) -> Result<PoolSettings> {
     let database = &settings.database;
-    PoolSettings {
+    let replicas = database.replica_urls.iter().map(|url| store::parse_replica_url(url.expose_secret()));
+    Ok(PoolSettings {
         config,
+        replicas: replicas.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?,
+        max_lag: Duration::from_millis(database.replica_max_lag_ms),
         size: database.pool_size,
         wait: Duration::from_millis(database.pool_wait_ms),
         connect: Duration::from_millis(database.connect_timeout_ms),
@@ -111,7 +114,7 @@ pub(crate) fn pool(settings: &Settings, config: Config) -> PoolSettings {
             ("hnsw.ef_search", settings.search.ef_search.to_string()),
             ("hnsw.iterative_scan", "relaxed_order".to_owned()),
         ],
-    }
+    })
 }
 
 /// One recorder per process, however many servers its tests start.

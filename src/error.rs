@@ -133,9 +133,14 @@ impl From<StoreError> for Error {
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::Call(call) => call.into(),
             StoreError::Conflict(ref text) => Self::new(Code::Conflict, text.clone()),
-            StoreError::Unavailable(_) => {
+            StoreError::Unavailable(_) | StoreError::CircuitOpen { .. } => {
                 Self::new(Code::Unavailable, "the database is unavailable: try again shortly").because(&error)
             }
+            StoreError::ReadOnly(_) => Self::new(
+                Code::Unavailable,
+                "nothing can be written now, the database is read-only: try again shortly",
+            )
+            .because(&error),
             StoreError::Saturated => {
                 Self::new(Code::Overloaded, "too much is under way: try again shortly").because(&error)
             }

@@ -11,7 +11,7 @@
 //!
 //! Callers hold handles and never see an address, a pool or a socket. [`supervise`] keeps the actors
 //! alive; [`resilience`] holds the pure parts of that, [`remote`] what calls to all model servers have in
-//! common; [`trace`] follows a request through them. Nothing here knows the HTTP that we serve.
+//! common, and [`trace`] follows a request through them. Nothing here knows the HTTP that we serve.
 
 pub mod cache;
 pub mod embedder;

@@ -13,13 +13,13 @@ mod tally;
 
 pub use call::{Answer, Target};
 pub use ledger::{Ledger, Receipts};
-pub use tally::{Kind, Outcome, Phase, Sample, Tally};
+pub use tally::{Kind, Outcome, Phase, Sample, Tally, percentile};
 
 use corpus::Corpus;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
@@ -35,6 +35,7 @@ struct Shared {
     stopping: AtomicBool,
     samples: Mutex<Vec<Sample>>,
     began: Instant,
+    searches_only: bool,
 }
 
 /// Clients at work; [`Load::finish`] waits for the last of their answers.
@@ -48,14 +49,31 @@ impl Load {
     /// Requests per second: searches, answers, writes and probes.
     #[must_use]
     pub fn start(target: &Target, corpus: &Arc<Corpus>, ledger: &Arc<Ledger>, rate: f64) -> Self {
+        Self::begin(target, corpus, Arc::clone(ledger), rate, false)
+    }
+
+    /// Searches per second that nobody made before.
+    #[must_use]
+    pub fn searches(target: &Target, corpus: &Arc<Corpus>, rate: f64) -> Self {
+        Self::begin(target, corpus, Arc::default(), rate, true)
+    }
+
+    fn begin(
+        target: &Target,
+        corpus: &Arc<Corpus>,
+        ledger: Arc<Ledger>,
+        rate: f64,
+        searches_only: bool,
+    ) -> Self {
         let shared = Arc::new(Shared {
             target: target.clone(),
             corpus: Arc::clone(corpus),
-            ledger: Arc::clone(ledger),
+            ledger,
             phase: AtomicU8::new(Phase::Healthy as u8),
             stopping: AtomicBool::new(false),
             samples: Mutex::default(),
             began: Instant::now(),
+            searches_only,
         });
         let places = Arc::new(Semaphore::new(IN_FLIGHT));
         let driver = tokio::spawn(drive(Arc::clone(&shared), Arc::clone(&places), rate));
@@ -86,31 +104,39 @@ impl Load {
     }
 }
 
+/// The n-th request begins at n / rate, in batches when that is more often than timers go off.
 async fn drive(shared: Arc<Shared>, places: Arc<Semaphore>, rate: f64) -> usize {
-    let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
+    let mut ticks = tokio::time::interval(Duration::from_secs_f64((1.0 / rate).max(0.002)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut skipped = 0;
+    let (mut begun, mut skipped) = (0.0, 0);
     while !shared.stopping.load(Ordering::SeqCst) {
         ticks.tick().await;
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            skipped += 1;
-            continue;
-        };
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            let phase = Phase::from(shared.phase.load(Ordering::SeqCst));
-            let began = Instant::now();
-            let (kind, outcome) = one(&shared).await;
-            let sample = Sample { kind, phase, at: began - shared.began, took: began.elapsed(), outcome };
-            shared.samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
-            drop(place);
-        });
+        let due = shared.began.elapsed().as_secs_f64() * rate;
+        while begun <= due {
+            begun += 1.0;
+            match Arc::clone(&places).try_acquire_owned() {
+                Ok(place) => drop(tokio::spawn(record(Arc::clone(&shared), place))),
+                Err(_) => skipped += 1,
+            }
+        }
     }
     skipped
 }
 
+async fn record(shared: Arc<Shared>, place: OwnedSemaphorePermit) {
+    let phase = Phase::from(shared.phase.load(Ordering::SeqCst));
+    let began = Instant::now();
+    let (kind, outcome) = one(&shared).await;
+    let sample = Sample { kind, phase, at: began - shared.began, took: began.elapsed(), outcome };
+    shared.samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
+    drop(place);
+}
+
 async fn one(shared: &Shared) -> (Kind, Outcome) {
     let fact = shared.corpus.any();
+    if shared.searches_only {
+        return (Kind::Search, shared.target.search(&shared.corpus, fact, Some(fastrand::u32(..))).await);
+    }
     match fastrand::u32(..100) {
         0..55 => {
             let repeated = fastrand::f32() < REPEATED;

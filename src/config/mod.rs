@@ -16,7 +16,7 @@ use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
 use mcp_rag_actors::embedder::EmbedderSettings;
 use mcp_rag_actors::generator::GeneratorSettings;
 use mcp_rag_actors::reranker::RerankerSettings;
-use mcp_rag_actors::store::StoreSettings;
+use mcp_rag_actors::store::{MOST_REPLICAS, StoreSettings};
 use mcp_rag_actors::supervise::SupervisionSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -101,6 +101,14 @@ impl Settings {
         require(self.ingest.lease_ms >= 1000, "ingest.lease_ms must be at least 1000")?;
         require((1..=256).contains(&self.database.pool_size), "database.pool_size must be within 1..=256")?;
         require(
+            self.database.replica_urls.len() <= MOST_REPLICAS,
+            "database.replica_urls must not have more than 8 entries",
+        )?;
+        require(
+            self.database.replica_urls.is_empty() || self.database.url.is_some(),
+            "database.replica_urls needs database.url: the managed PostgreSQL has no replicas",
+        )?;
+        require(
             self.server.max_body_bytes <= self.server.max_upload_bytes,
             "server.max_body_bytes must not exceed server.max_upload_bytes",
         )?;
@@ -108,10 +116,10 @@ impl Settings {
             self.ingest.max_document_bytes <= self.server.max_body_bytes,
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
-        self.supervision.validate().map_err(ConfigError)?;
-        self.tracing.validate().map_err(ConfigError)?;
         self.embedder.validate().map_err(ConfigError)?;
         self.reranker.validate().map_err(ConfigError)?;
+        self.supervision.validate().map_err(ConfigError)?;
+        self.tracing.validate().map_err(ConfigError)?;
         self.generator.validate().map_err(ConfigError)?;
         require(
             self.environment == Environment::Development || self.auth.token.is_some(),

@@ -14,11 +14,11 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     responses((status = 200, description = "`{actors, breakers, pools, cache, admission, build}`")))]
 pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpResponse, ApiError> {
     let deadline = Deadline::within(Duration::from_secs(1));
-    let pool = state.rag.store.pool_status(deadline).await.ok();
+    let pools = state.rag.store.pool_status(deadline).await.ok();
     Ok(HttpResponse::Ok().json(json!({
         "actors": state.tree.status(),
         "breakers": state.rag.breakers(),
-        "pools": {"writer": pool},
+        "pools": pools,
         "cache": state.rag.cache.status(),
         "admission": state.admission.status(),
         "build": {

@@ -65,6 +65,7 @@ impl Rag {
     pub fn breakers(&self) -> Vec<BreakerStatus> {
         let embedder = Some(self.embedder.circuit());
         let circuits = [self.cache.circuit(), embedder, self.reranker.circuit(), self.generator.circuit()];
-        circuits.into_iter().flatten().map(Circuit::status).collect()
+        let models = circuits.into_iter().flatten().map(Circuit::status);
+        self.store.breakers().into_iter().chain(models).collect()
     }
 }

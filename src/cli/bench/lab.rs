@@ -51,7 +51,7 @@ impl Lab {
         let dimensions = i32::try_from(embedder.dimensions())?;
         let space = Space { model: embedder.model().to_owned(), dimensions };
         let tools = Tools::of(&connections).context("the managed PostgreSQL has no socket")?;
-        let store = StoreHandle::start(tree, app::pool(settings, connections.app), space).await?;
+        let store = StoreHandle::start(tree, app::pool(settings, connections.app)?, space).await?;
         Ok((store, embedder, tools))
     }
 

@@ -1,0 +1,73 @@
+//! `make chaos` and `make soak`.
+
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand};
+use indicatif::ProgressBar;
+use mcp_rag_chaos::table::{self, Plan};
+use mcp_rag_chaos::world::Program;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Faults on purpose, under load, with a verdict.
+#[derive(Parser)]
+struct Arguments {
+    /// The server under test; with failpoints, or the rows of the actors cannot be run.
+    #[arg(long, env = "CHAOS_SERVER", default_value = "target/chaos/mcp-rag")]
+    server: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One row per fault.
+    Table {
+        /// Only rows whose name contains this; may be given several times.
+        #[arg(long)]
+        only: Vec<String>,
+        /// Every row, with fewer repetitions: some minutes in all.
+        #[arg(long)]
+        quick: bool,
+        /// Write the table there, too, as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Fail for a missed p95 or share of answers as well.
+        #[arg(long)]
+        strict: bool,
+        /// Print the rows' names and do nothing.
+        #[arg(long)]
+        list: bool,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let program = Program(std::path::absolute(arguments.server)?);
+    match arguments.command {
+        Command::Table { only, quick, json, strict, list } => {
+            let mut rows = table::rows();
+            if !only.is_empty() {
+                rows.retain(|row| only.iter().any(|part| row.fault.to_string().contains(part.as_str())));
+            }
+            ensure!(!rows.is_empty(), "no row has such a name: --list shows them");
+            if list {
+                rows.iter().for_each(|row| println!("{}", row.fault));
+                return Ok(ExitCode::SUCCESS);
+            }
+            let plan = if quick { Plan::quick() } else { Plan::full() };
+            let verdicts = Box::pin(table::run(&program, &plan, rows, &ProgressBar::new(0))).await;
+            println!("\n{}", table::markdown(&verdicts));
+            if let Some(path) = json {
+                std::fs::write(path, table::json(&verdicts))?;
+            }
+            let good =
+                verdicts.iter().all(|verdict| verdict.holds() && (!strict || verdict.missed.is_empty()));
+            Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}
