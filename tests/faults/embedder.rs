@@ -54,7 +54,8 @@ impl<'a> Asker<'a> {
             (&degraded[0]["stage"], &degraded[0]["fallback"]),
             (&json!("embedder"), &json!("lexical"))
         );
-        assert!(found["results"].as_array().unwrap().iter().all(|one| one["scores"]["dense"].is_null()));
+        let results = found["results"].as_array().expect("results");
+        assert!(results.iter().all(|one| one["scores"]["dense"].is_null()), "{found}");
         degraded[0]["reason"].as_str().expect("a reason").to_owned()
     }
 
@@ -117,7 +118,7 @@ fn an_embedder_that_fails_in_any_way_costs_the_dense_leg_only_and_no_time_once_i
     }
     asker.until_whole();
     let actors = server.get("/v1/system").ok(200)["actors"].clone();
-    assert!(actors.as_array().unwrap().iter().all(|actor| actor["restarts"] == 0), "{actors}");
+    assert!(actors.as_array().expect("actors").iter().all(|actor| actor["restarts"] == 0), "{actors}");
     server.stop();
     assert!(!server.log().contains(KEY), "{}", server.log());
 }
