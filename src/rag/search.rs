@@ -241,7 +241,8 @@ impl Rag {
         let complete = hits.len() >= top_k || exact || mode == Mode::Lexical;
         let search_ms = millis(searched);
         let mut hits = if rerank {
-            self.rerank(query, hits, &mut degraded, caller.deadline).await
+            let rerank = self.rerank(query, hits, &mut degraded, caller.deadline);
+            rerank.instrument(info_span!(target: TARGET, "rerank")).await
         } else {
             in_order(hits)
         };
