@@ -178,14 +178,16 @@ impl Store {
         second: Option<Target>,
     ) -> Result<(Vec<Row>, Target), StoreError> {
         self.budget.deposit();
-        let ask = |target| async move {
-            let server = servers.at(target);
-            let verify = writer_up && target != Target::Writer;
-            Ok::<_, Miss>((read.on(server, verify).await?, target))
+        let ask = |target| {
+            Box::pin(async move {
+                let server = servers.at(target);
+                let verify = writer_up && target != Target::Writer;
+                Ok::<_, Miss>((read.on(server, verify).await?, target))
+            })
         };
         let Some(second) = second else { return Ok(ask(first).await?) };
         let began = Instant::now();
-        let mut one = std::pin::pin!(ask(first));
+        let mut one = ask(first);
         let patience = self.patience.borrow().wait();
         let hedged = match tokio::time::timeout(patience, one.as_mut()).await {
             Ok(Ok(answer)) => {
@@ -201,7 +203,7 @@ impl Store {
         if !hedged {
             return Ok(one.await?);
         }
-        let mut two = std::pin::pin!(ask(second));
+        let mut two = ask(second);
         let (answer, winner) = tokio::select! {
             answer = one.as_mut() => if answer.is_ok() { (answer, "first") } else { (two.await, "second") },
             answer = two.as_mut() => if answer.is_ok() { (answer, "second") } else { (one.await, "first") },
