@@ -7,7 +7,7 @@ use super::route::{self, Target, View};
 use super::server::Server;
 use super::{Servers, Store};
 use crate::resilience::Deadline;
-use crate::supervise::{Request, Serve};
+use crate::supervise::{Priority, Request, Serve};
 use serde::Serialize;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -43,6 +43,14 @@ where
     T: Send + 'static,
 {
     type Reply = Result<(T, Source), StoreError>;
+
+    fn priority(&self) -> Priority {
+        self.0.priority()
+    }
+
+    fn repeat(&self) -> Option<Self> {
+        self.0.repeat().map(Self)
+    }
 }
 
 impl<M, T> Serve<Traced<M>> for Store
