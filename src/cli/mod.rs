@@ -136,7 +136,7 @@ async fn dispatch(cli: Cli, settings: Settings, origin: Origin) -> Result<ExitCo
         Command::Search(search) => search.run(&global, settings).await,
         Command::Ask(ask) => ask.run(&global, settings).await,
         Command::Eval(eval) => eval.run(&global, settings).await,
-        Command::Bench(bench) => bench.run(&global, settings).await,
+        Command::Bench(bench) => Box::pin(bench.run(&global, settings)).await,
         Command::Migrate => migrate::run(&global, settings).await,
         Command::Config(ConfigCommand::Check) => check::run(&global),
         Command::Openapi => {

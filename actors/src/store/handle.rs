@@ -177,7 +177,7 @@ impl StoreHandle {
         match &changed {
             Ok(()) => tracing::info!("the database's new settings are in use"),
             Err(error) => {
-                tracing::error!(%error, "the database's new settings do not work; the old ones stay")
+                tracing::error!(%error, "the database's new settings do not work; the old ones stay");
             }
         }
         changed

@@ -1,9 +1,10 @@
 //! What must hold before a pool is opened: a recent PostgreSQL, a recent pgvector, the schema.
 
+use super::hosts::{Hosts, Reach, Session};
 use super::pool::APP_ROLE;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 mod embedded {
     refinery::embed_migrations!("../migrations");
@@ -43,7 +44,7 @@ pub enum PreflightError {
     RoleRefused { login: String, error: String },
 }
 
-/// How long a database may take to accept a connection at start.
+/// How long a host may take to accept a connection at start.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// What [`migrate`] found and did.
@@ -56,37 +57,28 @@ pub struct Migrated {
 
 /// Checks the server and brings the schema up to date, or only checks when `apply` is false.
 pub async fn migrate(config: &Config, apply: bool) -> Result<Migrated, PreflightError> {
-    let (mut client, driver) = connect(config).await?;
-    let result = checked(&mut client, apply).await;
-    drop(client);
-    let _ = driver.await; // ends with the client
-    result
+    let mut session = connect(config).await?;
+    checked(&mut session, apply).await
 }
 
 /// Makes sure that the login which serves may take the role that row-level security binds.
 ///
 /// Since PostgreSQL 16 a login that has created a role administers it and yet may not take it.
 pub async fn take_role(config: &Config) -> Result<(), PreflightError> {
-    let (client, driver) = connect(config).await?;
+    let client = connect(config).await?;
     let take = format!("SET ROLE {APP_ROLE}");
     let mut taken = client.batch_execute(&take).await;
     if taken.is_err() && client.batch_execute(&format!("GRANT {APP_ROLE} TO CURRENT_USER")).await.is_ok() {
         taken = client.batch_execute(&take).await;
     }
-    drop(client);
-    let _ = driver.await; // ends with the client
     let login = || config.get_user().unwrap_or_default().to_owned();
     taken.map_err(|error| PreflightError::RoleRefused { login: login(), error: reason(&error) })
 }
 
-/// `connect_timeout` alone bounds only the way to the socket, not what a server says then.
-async fn connect(config: &Config) -> Result<(Client, JoinHandle<()>), PreflightError> {
-    let connecting = tokio::time::timeout(CONNECT_WITHIN, config.connect(NoTls)).await;
-    let connected = connecting
-        .map_err(|_| PreflightError::Unreachable(format!("no answer within {CONNECT_WITHIN:?}")))?;
-    let (client, connection) = connected.map_err(|error| PreflightError::Unreachable(reason(&error)))?;
-    // What the connection itself has to say, each statement's error says too.
-    Ok((client, tokio::spawn(async { drop(connection.await) })))
+async fn connect(config: &Config) -> Result<Session, PreflightError> {
+    let reach = Reach { limit: CONNECT_WITHIN, session: String::new() };
+    let opened = Hosts::new(config, reach, Arc::default()).open().await;
+    opened.map_err(|error| PreflightError::Unreachable(error.to_string()))
 }
 
 async fn checked(client: &mut Client, apply: bool) -> Result<Migrated, PreflightError> {

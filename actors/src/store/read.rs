@@ -7,7 +7,7 @@ use super::route::{self, Target, View};
 use super::server::Server;
 use super::{Servers, Store};
 use crate::resilience::Deadline;
-use crate::supervise::{Request, Serve};
+use crate::supervise::{Priority, Request, Serve};
 use serde::Serialize;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -43,6 +43,14 @@ where
     T: Send + 'static,
 {
     type Reply = Result<(T, Source), StoreError>;
+
+    fn priority(&self) -> Priority {
+        self.0.priority()
+    }
+
+    fn repeat(&self) -> Option<Self> {
+        self.0.repeat().map(Self)
+    }
 }
 
 impl<M, T> Serve<Traced<M>> for Store
@@ -178,14 +186,16 @@ impl Store {
         second: Option<Target>,
     ) -> Result<(Vec<Row>, Target), StoreError> {
         self.budget.deposit();
-        let ask = |target| async move {
-            let server = servers.at(target);
-            let verify = writer_up && target != Target::Writer;
-            Ok::<_, Miss>((read.on(server, verify).await?, target))
+        let ask = |target| {
+            Box::pin(async move {
+                let server = servers.at(target);
+                let verify = writer_up && target != Target::Writer;
+                Ok::<_, Miss>((read.on(server, verify).await?, target))
+            })
         };
         let Some(second) = second else { return Ok(ask(first).await?) };
         let began = Instant::now();
-        let mut one = std::pin::pin!(ask(first));
+        let mut one = ask(first);
         let patience = self.patience.borrow().wait();
         let hedged = match tokio::time::timeout(patience, one.as_mut()).await {
             Ok(Ok(answer)) => {
@@ -201,7 +211,7 @@ impl Store {
         if !hedged {
             return Ok(one.await?);
         }
-        let mut two = std::pin::pin!(ask(second));
+        let mut two = ask(second);
         let (answer, winner) = tokio::select! {
             answer = one.as_mut() => if answer.is_ok() { (answer, "first") } else { (two.await, "second") },
             answer = two.as_mut() => if answer.is_ok() { (answer, "second") } else { (one.await, "first") },
