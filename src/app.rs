@@ -1,6 +1,9 @@
 //! The whole application: start the actors in order, bind, serve, drain.
 
 mod drain;
+mod reload;
+
+pub use reload::Origin;
 
 use crate::config::Settings;
 use crate::http::{self, Drain, State};
@@ -21,11 +24,13 @@ use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::store::{self, Config, PoolSettings, Space, StoreHandle};
 use mcp_rag_actors::supervise::{Failure, Lifeline, Tree};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use reload::Reload;
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::task::AbortHandle;
 
 /// How long an actor may take to let go of what it owns.
 const ACTOR_GRACE: Duration = Duration::from_secs(25);
@@ -33,6 +38,8 @@ const ACTOR_GRACE: Duration = Duration::from_secs(25);
 /// The pipelines over running actors, without a listener: what the command line uses too.
 pub struct Core {
     pub rag: Arc<Rag>,
+    /// How the server logs in to its database.
+    database: Config,
     pub tree: Arc<Tree>,
     metrics: PrometheusHandle,
 }
@@ -43,7 +50,7 @@ impl Core {
         let tree = Arc::new(Tree::new(settings.supervision));
         let metrics = recorder()?;
         match Self::start_actors(&tree, settings).await {
-            Ok(rag) => Ok(Self { rag, tree, metrics }),
+            Ok((rag, database)) => Ok(Self { rag, database, tree, metrics }),
             Err(error) => {
                 tree.stop(ACTOR_GRACE).await; // a half-started server leaves nothing behind
                 Err(error)
@@ -51,7 +58,7 @@ impl Core {
         }
     }
 
-    async fn start_actors(tree: &Tree, settings: Settings) -> Result<Arc<Rag>> {
+    async fn start_actors(tree: &Tree, settings: Settings) -> Result<(Arc<Rag>, Config)> {
         let (owner, app) = database(tree, &settings).await?;
         let migrated = store::migrate(&owner, settings.database.migrate).await?;
         store::take_role(&app).await?;
@@ -64,7 +71,7 @@ impl Core {
         let embedder = EmbedderHandle::start(tree, &settings.embedder).await?;
         let dimensions = i32::try_from(embedder.dimensions()).context("the model's vectors are too long")?;
         let space = Space { model: embedder.model().to_owned(), dimensions };
-        let store = StoreHandle::start(tree, pool(&settings, app)?, space).await?;
+        let store = StoreHandle::start(tree, pool(&settings, app.clone())?, space).await?;
         let cache = CacheHandle::start(tree, &settings.cache, &settings.redis).await?;
         let reranker = RerankerHandle::start(tree, &settings.reranker).await?;
         let sentences = embedder.clone();
@@ -77,7 +84,19 @@ impl Core {
             async move { Ok(Worker::start(work, &lifeline)) }
         };
         tree.start(tree.spec("jobs", 1), worker).await?;
-        Ok(rag)
+        Ok((rag, app))
+    }
+
+    /// What handlers share.
+    pub(crate) fn state(&self, settings: &Settings) -> Data<State> {
+        Data::new(State {
+            rag: Arc::clone(&self.rag),
+            tree: Arc::clone(&self.tree),
+            drain: Drain::default(),
+            admission: http::Admission::new(&settings.server),
+            uploads: http::Uploads::new(settings.server.max_upload_bytes),
+            metrics: self.metrics.clone(),
+        })
     }
 
     /// Stops every actor, dependents first, the managed PostgreSQL last.
@@ -138,6 +157,7 @@ pub struct Application {
     pub port: u16,
     pub admin_port: u16,
     patience: Patience,
+    reload: Option<AbortHandle>,
 }
 
 impl Application {
@@ -149,7 +169,7 @@ impl Application {
                     delay: Duration::from_millis(settings.server.drain_delay_ms),
                     shutdown: Duration::from_millis(settings.server.shutdown_timeout_ms),
                 };
-                Ok(Self { core, drain, servers, port, admin_port, patience })
+                Ok(Self { core, drain, servers, port, admin_port, patience, reload: None })
             }
             Err(error) => {
                 core.stop().await;
@@ -159,15 +179,8 @@ impl Application {
     }
 
     fn bind(core: &Core, settings: &Settings) -> Result<(Drain, [Server; 2], [u16; 2])> {
-        let drain = Drain::default();
-        let state = Data::new(State {
-            rag: Arc::clone(&core.rag),
-            tree: Arc::clone(&core.tree),
-            drain: drain.clone(),
-            admission: http::Admission::new(&settings.server),
-            uploads: http::Uploads::new(settings.server.max_upload_bytes),
-            metrics: core.metrics.clone(),
-        });
+        let state = core.state(settings);
+        let drain = state.drain.clone();
         let listen = |host: &str, port: u16, name: &str| {
             std::net::TcpListener::bind((host, port)).with_context(|| {
                 format!("{name} {host}:{port} cannot be bound: is another server running? Set {name} to a free port")
@@ -206,9 +219,16 @@ impl Application {
         Ok((drain, [server, admin], ports))
     }
 
+    /// Takes over changed settings from now on until the server stops.
+    pub fn reload_from(&mut self, origin: Origin) {
+        let reload = Reload::new(origin, Arc::clone(&self.core.rag), self.core.database.clone());
+        let watch = actix_web::rt::spawn(reload.watch());
+        self.reload = Some(watch.abort_handle());
+    }
+
     /// Serves until `stop` resolves, or until supervision cannot go on: then why.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<Option<Failure>> {
-        let Self { core, drain, servers, patience, .. } = self;
+        let Self { core, drain, servers, patience, reload, .. } = self;
         let serving = servers.map(Serving::start);
         let failure = tokio::select! {
             () = stop => None,
@@ -217,6 +237,9 @@ impl Application {
                 Some(failure)
             }
         };
+        if let Some(reload) = reload {
+            reload.abort();
+        }
         drain::leave(core, &drain, serving, patience, failure.is_some()).await;
         tracing::info!("stopped");
         Ok(failure)

@@ -16,6 +16,7 @@
 pub mod cache;
 pub mod embedder;
 pub mod generator;
+mod live;
 pub mod postgres;
 pub mod remote;
 pub mod reranker;

@@ -14,7 +14,8 @@ mod search;
 mod serve;
 mod walk;
 
-use crate::config::{Environment, Settings, Sources};
+use crate::app::Origin;
+use crate::config::{Environment, Loaded, Settings, Sources};
 use crate::telemetry::Telemetry;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -103,8 +104,9 @@ impl Global {
 pub fn run(cli: Cli) -> ExitCode {
     // The one place that chooses a TLS implementation, for every client in the process.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let settings = match Settings::load(&cli.global.sources()) {
-        Ok(settings) => settings,
+    let sources = cli.global.sources();
+    let Loaded { settings, values } = match Loaded::load(&sources) {
+        Ok(loaded) => loaded,
         Err(error) => return complain(&anyhow::Error::new(error), EX_CONFIG),
     };
     let serving = matches!(cli.command, Command::Serve);
@@ -117,7 +119,8 @@ pub fn run(cli: Cli) -> ExitCode {
     } else {
         Telemetry::quiet(&settings.log)
     };
-    let outcome = actix_web::rt::System::new().block_on(dispatch(cli, settings));
+    let origin = Origin { sources, values, log: telemetry.level() };
+    let outcome = actix_web::rt::System::new().block_on(dispatch(cli, settings, origin));
     telemetry.stop();
     match outcome {
         Ok(code) => code,
@@ -125,10 +128,10 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli, settings: Settings) -> Result<ExitCode> {
+async fn dispatch(cli: Cli, settings: Settings, origin: Origin) -> Result<ExitCode> {
     let Cli { global, command } = cli;
     match command {
-        Command::Serve => serve::run(settings).await,
+        Command::Serve => serve::run(settings, origin).await,
         Command::Ingest(ingest) => ingest.run(&global, settings).await,
         Command::Search(search) => search.run(&global, settings).await,
         Command::Ask(ask) => ask.run(&global, settings).await,

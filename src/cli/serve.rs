@@ -1,4 +1,4 @@
-use crate::app::Application;
+use crate::app::{Application, Origin};
 use crate::config::Settings;
 use anyhow::Result;
 use mcp_rag_actors::supervise::Failure;
@@ -13,16 +13,17 @@ const EX_OSERR: u8 = 71;
 const TERMINATED: i32 = 143;
 const INTERRUPTED: i32 = 130;
 
-pub(super) async fn run(settings: Settings) -> Result<ExitCode> {
+pub(super) async fn run(settings: Settings, origin: Origin) -> Result<ExitCode> {
     let host = settings.server.host.clone();
     // Before anything is started, so that an early Ctrl-C is not lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let application = tokio::select! {
+    let mut application = tokio::select! {
         built = Application::build(settings) => built?,
         _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
         _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
     };
+    application.reload_from(origin);
     tracing::info!(
         api = %format!("http://{host}:{}", application.port),
         docs = %format!("http://{host}:{}/docs", application.port),

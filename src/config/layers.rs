@@ -70,13 +70,17 @@ impl Sources {
         if let Some((_, content)) = shipped {
             builder = builder.add_source(text(content));
         }
-        if let Some(dir) = &self.config_dir {
-            for name in ["default", self.environment.as_str()] {
-                let file = dir.join(name).with_extension("toml");
-                builder = builder.add_source(File::from(file).format(FileFormat::Toml).required(false));
-            }
+        for file in self.config_files() {
+            builder = builder.add_source(File::from(file).format(FileFormat::Toml).required(false));
         }
         builder
+    }
+
+    /// Of the configuration folder, whether they exist or not.
+    pub(super) fn config_files(&self) -> Vec<PathBuf> {
+        let names = ["default", self.environment.as_str()];
+        let file = |dir: &PathBuf| names.map(|name| dir.join(name).with_extension("toml")).to_vec();
+        self.config_dir.as_ref().map(file).unwrap_or_default()
     }
 
     fn with_outer_layers(&self, builder: ConfigBuilder<DefaultState>) -> Result<Config, ConfigError> {
@@ -90,8 +94,16 @@ impl Sources {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` wants")]
-fn invalid(error: config::ConfigError) -> ConfigError {
-    ConfigError(error.to_string())
+pub(super) fn invalid(error: config::ConfigError) -> ConfigError {
+    match error {
+        // Without the lines the parser quotes: there may be a secret in them.
+        config::ConfigError::FileParse { uri, cause } => {
+            let cause = cause.to_string();
+            let place = cause.lines().next().unwrap_or_default();
+            ConfigError(format!("{}: {place}", uri.as_deref().unwrap_or("a settings file")))
+        }
+        other => ConfigError(other.to_string()),
+    }
 }
 
 fn text(content: &str) -> File<FileSourceString, FileFormat> {
@@ -120,27 +132,37 @@ fn named(values: &[(String, String)], origin: &str) -> Named {
     Named { values: values.iter().map(|(key, text)| (key.clone(), value(text))).collect() }
 }
 
+/// The files of a folder of secrets, in a fixed order. Kubernetes keeps its own bookkeeping in dot
+/// files beside them.
+pub(super) fn secrets_in(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Vec::new(); // no secrets mounted
+    };
+    let named = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')) && path.is_file()
+    };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(named).collect();
+    files.sort();
+    files
+}
+
 /// Each file named like a setting (`database__url`) as `(key, value, path)`.
 fn secret_files(dir: &Path) -> Result<Vec<(String, String, PathBuf)>, ConfigError> {
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return Ok(Vec::new()); // no secrets mounted
-    };
     let mut secrets = Vec::new();
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        // Kubernetes keeps its own bookkeeping in dot files beside the secrets.
-        if name.starts_with('.') || !path.is_file() {
-            continue;
-        }
+    for path in secrets_in(dir) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let unreadable = |error: String| ConfigError(format!("secret file {}: {error}", path.display()));
         let size = path.metadata().map_err(|error| unreadable(error.to_string()))?.len();
         if size > MAX_SECRET_BYTES {
             return Err(unreadable(format!("{size} bytes is too large for a secret")));
         }
         let value = std::fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
-        secrets.push((name.to_lowercase().replace("__", "."), value.trim_end().to_owned(), path));
+        let value = value.trim_end().to_owned();
+        // Most likely still being written; an empty token would let everyone in.
+        if value.is_empty() {
+            return Err(unreadable("it is empty".to_owned()));
+        }
+        secrets.push((name.to_lowercase().replace("__", "."), value, path));
     }
-    secrets.sort();
     Ok(secrets)
 }

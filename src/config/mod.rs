@@ -2,14 +2,19 @@
 //!
 //! Unknown keys are errors; secrets never appear in `Debug` output, logs or `config check`.
 
+mod changes;
 mod layers;
 mod report;
+mod running;
 mod server;
 mod tracing;
 
+pub use changes::{Loaded, Values};
+pub(crate) use changes::{compare, fingerprint, merged};
 pub use layers::{Environment, Sources};
 pub use report::{Line, report};
-pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ServerSettings};
+pub use running::{ConfigStatus, Running};
+pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ReloadSettings, ServerSettings};
 pub use tracing::TracingSettings;
 
 use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
@@ -34,6 +39,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub tracing: TracingSettings,
     pub auth: AuthSettings,
+    pub reload: ReloadSettings,
     pub supervision: SupervisionSettings,
     pub database: StoreSettings,
     pub redis: RedisSettings,
@@ -67,12 +73,24 @@ pub struct ConfigError(pub String);
 
 impl Settings {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let merged = sources.merge()?;
+        Loaded::load(sources).map(|loaded| loaded.settings)
+    }
+
+    fn from_merged(merged: config::Config, environment: Environment) -> Result<Self, ConfigError> {
+        let origins = report::origins(&merged);
         let mut settings: Self = merged
             .try_deserialize()
             .map_err(|error| ConfigError(format!("{error}; every key is listed in config/default.toml")))?;
-        settings.environment = sources.environment;
-        settings.validate()?;
+        settings.environment = environment;
+        settings.validate().map_err(|ConfigError(error)| {
+            let named = |(key, _): &&(String, String)| error.contains(key.as_str());
+            let from: Vec<_> =
+                origins.iter().filter(named).map(|(key, from)| format!("{key}: {from}")).collect();
+            if from.is_empty() {
+                return ConfigError(error);
+            }
+            ConfigError(format!("{error} ({})", from.join(", ")))
+        })?;
         Ok(settings)
     }
 
@@ -116,6 +134,7 @@ impl Settings {
             self.ingest.max_document_bytes <= self.server.max_body_bytes,
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
+        self.log.validate().map_err(ConfigError)?;
         self.embedder.validate().map_err(ConfigError)?;
         self.reranker.validate().map_err(ConfigError)?;
         self.supervision.validate().map_err(ConfigError)?;

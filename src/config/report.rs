@@ -2,6 +2,8 @@ use super::{ConfigError, Settings, Sources};
 use config::{Value, ValueKind};
 use serde_json::json;
 
+const DEFAULT: &str = "built-in default";
+
 /// One effective setting: its dotted key, its value with secrets redacted, and its source.
 pub type Line = (String, serde_json::Value, String);
 
@@ -13,6 +15,14 @@ pub fn report(sources: &Sources) -> Result<Vec<Line>, ConfigError> {
     flatten("", &merged.cache, &mut lines);
     lines.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(lines)
+}
+
+/// Each key that is not a built-in default, with where its value comes from.
+pub(super) fn origins(merged: &config::Config) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    flatten("", &merged.cache, &mut lines);
+    let set = lines.into_iter().filter(|(_, _, origin)| origin != DEFAULT);
+    set.map(|(key, _, origin)| (key, origin)).collect()
 }
 
 fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Line>) {
@@ -32,7 +42,7 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Line>) {
         _ if prefix.ends_with("url") => json!(without_credentials(&value.to_string())),
         _ => json!(value.to_string()),
     };
-    let origin = value.origin().unwrap_or("built-in default").to_owned();
+    let origin = value.origin().unwrap_or(DEFAULT).to_owned();
     lines.push((prefix.to_owned(), shown, origin));
 }
 

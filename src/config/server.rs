@@ -1,5 +1,8 @@
 use secrecy::SecretString;
 use serde::Deserialize;
+use std::str::FromStr;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// The public listener and the limits of every request.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,6 +43,18 @@ pub struct LogSettings {
     pub level: String,
 }
 
+impl LogSettings {
+    /// A word that is no level would be read as the name of a module, and everything else be silent.
+    pub(super) fn validate(&self) -> Result<(), String> {
+        let level = |part: &str| part.contains(['=', '[']) || LevelFilter::from_str(part.trim()).is_ok();
+        if self.level.split(',').all(level) && EnvFilter::try_new(&self.level).is_ok() {
+            return Ok(());
+        }
+        Err("log.level is error, warn, info, debug or trace, or a filter such as info,mcp_rag::rag=debug"
+            .to_owned())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -51,4 +66,14 @@ pub enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub struct AuthSettings {
     pub token: Option<SecretString>,
+    /// How long a replaced token is still accepted.
+    pub overlap_ms: u64,
+}
+
+/// Settings that change while the server runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReloadSettings {
+    /// How often the files are looked at; 0: on SIGHUP alone.
+    pub interval_ms: u64,
 }

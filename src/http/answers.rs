@@ -94,7 +94,7 @@ pub(super) async fn answer(
 ) -> Result<HttpResponse, ApiError> {
     let stream = request.stream;
     let query = request.into_query(&state)?;
-    let caller = principal.caller(Duration::from_millis(state.rag.settings.server.request_timeout_ms));
+    let caller = principal.caller(Duration::from_millis(state.rag.settings().server.request_timeout_ms));
     if !stream {
         return Ok(HttpResponse::Ok().json(state.rag.answer(query, caller, None).await?));
     }

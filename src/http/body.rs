@@ -22,7 +22,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let limit =
-            request.app_data::<Data<State>>().map_or(0, |state| state.rag.settings.server.max_json_bytes);
+            request.app_data::<Data<State>>().map_or(0, |state| state.rag.settings().server.max_json_bytes);
         let bytes = read(request, payload.take(), limit);
         Box::pin(async move { Ok(Self(parse(&bytes.await?)?)) })
     }
@@ -30,7 +30,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
 /// Until when this request's body has to be there: a client that dribbles it is not waited for.
 pub(super) fn due(request: &HttpRequest) -> Instant {
-    let settings = request.app_data::<Data<State>>().map(|state| state.rag.settings.server.body_timeout_ms);
+    let settings = request.app_data::<Data<State>>().map(|state| state.rag.settings().server.body_timeout_ms);
     Instant::now() + Duration::from_millis(settings.unwrap_or_default())
 }
 

@@ -162,7 +162,7 @@ pub(super) async fn put(
     if external_id.contains(char::REPLACEMENT_CHARACTER) {
         return Err(Error::invalid("external_id", "`external_id` is not valid UTF-8").into());
     }
-    let limits = &state.rag.settings;
+    let limits = state.rag.settings();
     let caller = principal.caller(Duration::from_millis(limits.server.request_timeout_ms));
     let collection = state.rag.catalog.get(caller, &name).await?;
     let content_type = content_type(&request);
@@ -240,7 +240,7 @@ pub(super) async fn create_many(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let limits = &state.rag.settings;
+    let limits = state.rag.settings();
     let caller = principal.caller(Duration::from_millis(limits.server.request_timeout_ms));
     let collection = state.rag.catalog.get(caller, &name).await?;
     let content_type = content_type(&request);

@@ -70,6 +70,17 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     }
 }
 
+/// Searches alone, without the guard in front of them: what a benchmark compares with.
+pub(crate) fn unguarded(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let state = state.clone();
+    move |config| {
+        let api = web::scope("/v1")
+            .wrap(actix_web::middleware::from_fn(auth::authenticate))
+            .configure(search::routes);
+        config.app_data(state).service(api);
+    }
+}
+
 /// The admin listener: probes and metrics, never exposed to the outside.
 pub fn admin(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let state = state.clone();

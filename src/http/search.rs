@@ -164,7 +164,7 @@ pub(super) async fn search(
     Json(request): Json<SearchRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let query = request.into_query(&state, "query", 10)?;
-    let caller = principal.caller(Duration::from_millis(state.rag.settings.search.deadline_ms));
+    let caller = principal.caller(Duration::from_millis(state.rag.settings().search.deadline_ms));
     let response = state.rag.search(query, caller).await?;
     if !response.cached {
         ticket.tells();

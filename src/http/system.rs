@@ -9,9 +9,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(resource("/system").route(web::get().to(system)));
 }
 
-/// The supervision tree in start order, pools, cache and build.
+/// The supervision tree in start order, pools, cache, settings and build.
 #[utoipa::path(get, path = "/v1/system", tag = "system",
-    responses((status = 200, description = "`{actors, breakers, pools, cache, admission, build}`")))]
+    responses((status = 200, description = "`{actors, breakers, pools, cache, admission, config, build}`")))]
 pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpResponse, ApiError> {
     let deadline = Deadline::within(Duration::from_secs(1));
     let pools = state.rag.store.pool_status(deadline).await.ok();
@@ -21,9 +21,10 @@ pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpRespo
         "pools": pools,
         "cache": state.rag.cache.status(),
         "admission": state.admission.status(),
+        "config": state.rag.running.status(),
         "build": {
             "version": env!("CARGO_PKG_VERSION"),
-            "generator": state.rag.generator.model().unwrap_or("extractive"),
+            "generator": state.rag.generator.model().unwrap_or_else(|| "extractive".to_owned()),
             "embedder": {
                 "model": state.rag.embedder.model(),
                 "dimensions": state.rag.embedder.dimensions(),

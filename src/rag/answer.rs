@@ -20,6 +20,8 @@ use utoipa::ToSchema;
 pub const ABSTENTION: &str = "The documents do not answer this question.";
 /// What the weights of the question's terms are worth waiting for.
 const WEIGHING: Duration = Duration::from_millis(500);
+/// The model's name where there is none.
+const EXTRACTIVE: &str = "extractive";
 /// Deltas on their way to a slow reader.
 const BUFFERED: usize = 32;
 
@@ -90,7 +92,7 @@ impl Rag {
         emit(&events, Event::Search(Box::new(found))).await?;
         let blank = || Verifier::new(Arc::clone(&prompt.passages), languages.clone());
         let mut verifier = blank();
-        let mut model = "extractive";
+        let mut model = EXTRACTIVE.to_owned();
         let mut usage = Usage::default();
         if let Some(name) = self.generator.model() {
             model = name;
@@ -112,12 +114,12 @@ impl Rag {
                     degraded.push(away);
                     metrics::counter!("mcp_rag_degraded_responses_total", "stage" => "generator")
                         .increment(1);
-                    model = "extractive";
+                    EXTRACTIVE.clone_into(&mut model);
                 }
                 Err(failure) => return Err(failure.into()),
             }
         }
-        if model == "extractive" {
+        if model == EXTRACTIVE {
             self.write(&prompt, Writer::Extractive, caller, &mut verifier, &results, &events).await?;
         }
         let abstained = verifier.citations.is_empty();
@@ -125,7 +127,7 @@ impl Rag {
             verifier.answer = ABSTENTION.to_owned();
             emit(&events, Event::Delta(ABSTENTION.to_owned())).await?;
         }
-        metrics::counter!("mcp_rag_answers_total", "model" => model.to_owned(), "abstained" => abstained.to_string())
+        metrics::counter!("mcp_rag_answers_total", "model" => model.clone(), "abstained" => abstained.to_string())
             .increment(1);
         let citations = verifier.citations.iter().filter_map(|one| citation(one, &results)).collect();
         Ok(Answer {
@@ -135,7 +137,7 @@ impl Rag {
             abstained,
             degraded,
             usage,
-            model: model.to_owned(),
+            model,
             removed_citations: verifier.invented,
         })
     }

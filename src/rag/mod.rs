@@ -10,7 +10,7 @@ pub mod ingest;
 mod rerank;
 pub mod search;
 
-use crate::config::Settings;
+use crate::config::{Running, Settings};
 use catalog::Catalog;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
@@ -38,7 +38,7 @@ pub struct Rag {
     pub generator: GeneratorHandle,
     pub catalog: Catalog,
     pub progress: ingest::Progress,
-    pub settings: Settings,
+    pub running: Running,
     /// Searches under way, and those that ended a moment ago.
     flights: Cache<String, Arc<search::SearchResponse>>,
 }
@@ -59,8 +59,15 @@ impl Rag {
         let catalog = Catalog::new(store.clone(), Duration::from_secs(1));
         let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
         let progress = ingest::Progress::default();
-        Self { store, cache, embedder, reranker, generator, catalog, progress, settings, flights }
+        let running = Running::new(settings);
+        Self { store, cache, embedder, reranker, generator, catalog, progress, running, flights }
     }
+
+    /// The settings of this moment; one request looks once.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.running.get()
+    }
+
     /// Every dependency's circuit, in the order of a request's way.
     pub fn breakers(&self) -> Vec<BreakerStatus> {
         let embedder = Some(self.embedder.circuit());

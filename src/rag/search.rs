@@ -228,7 +228,7 @@ impl Rag {
             terms: query.text.as_deref().map(|text| term_keys(text, collections)).unwrap_or_default(),
             filter: query.filter.clone(),
             limit,
-            candidates: self.settings.search.candidates.max(limit),
+            candidates: self.settings().search.candidates.max(limit),
             exact: exact_is_faster(
                 collections.iter().map(|collection| collection.chunks).sum(),
                 selection.all_chunks,
@@ -241,7 +241,8 @@ impl Rag {
         let complete = hits.len() >= top_k || exact || mode == Mode::Lexical;
         let search_ms = millis(searched);
         let mut hits = if rerank {
-            self.rerank(query, hits, &mut degraded, caller.deadline).await
+            let rerank = self.rerank(query, hits, &mut degraded, caller.deadline);
+            rerank.instrument(info_span!(target: TARGET, "rerank")).await
         } else {
             in_order(hits)
         };

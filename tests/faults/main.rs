@@ -17,6 +17,7 @@ mod outage;
 mod overload;
 mod postgres;
 mod redis;
+mod reload;
 mod replicas;
 mod reranker;
 mod tools;

@@ -222,6 +222,12 @@ impl Server {
         self.check_log();
     }
 
+    /// Waits until the server has ended by itself: its exit status.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        let mut running = self.running.take().expect("the server runs");
+        running.wait(PATIENCE).unwrap_or_else(|| panic!("it did not end\n{}", self.log)).code
+    }
+
     /// SIGKILL, as the kernel does it out of memory; waits until its PostgreSQL has followed.
     pub(crate) fn kill9(&mut self) {
         let postgres = self.log.last("PostgreSQL is ready").map(|line| line.field("pid"));

@@ -10,6 +10,7 @@ mod shared;
 
 pub use redis::RedisSettings;
 
+use crate::live::Live;
 use crate::resilience::Circuit;
 use crate::supervise::{StartError, Tree};
 use bytes::Bytes;
@@ -29,6 +30,7 @@ pub struct CacheSettings {
 pub struct CacheHandle {
     local: moka::future::Cache<String, Bytes>,
     shared: Option<Shared>,
+    settings: Live<RedisSettings>,
     ttl: Duration,
 }
 
@@ -54,10 +56,20 @@ impl CacheHandle {
             .weigher(weigh)
             .time_to_live(ttl)
             .build();
-        let connect = redis::factory(redis).map_err(|error| StartError { name: "cache", error })?;
-        let handle = tree.start(tree.spec("cache", 256), connect).await?;
+        let settings = Live::new(redis.clone());
+        let handle = tree.start(tree.spec("cache", 256), redis::factory(settings.clone())).await?;
         let shared = redis.url.is_some().then(|| Shared::new(handle, redis));
-        Ok(Self { local, shared, ttl })
+        Ok(Self { local, shared, settings, ttl })
+    }
+
+    /// Uses another Redis, or another login to it, from the next call on.
+    ///
+    /// # Errors
+    /// What is wrong with the settings; the old ones stay.
+    pub fn reconfigure(&self, redis: &RedisSettings) -> Result<(), String> {
+        redis::pool(redis)?;
+        self.settings.set(redis.clone());
+        Ok(())
     }
 
     /// The bytes stored under the key, from whichever level has them first.

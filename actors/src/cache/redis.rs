@@ -1,3 +1,4 @@
+use crate::live::{Live, Made};
 use crate::resilience::Deadline;
 use crate::supervise::{Lifeline, Request, Serve, Service};
 use bytes::Bytes;
@@ -17,8 +18,16 @@ pub struct RedisSettings {
     pub timeout_ms: u64,
 }
 
+impl RedisSettings {
+    /// # Errors
+    /// What is wrong, without repeating it: the URL may hold a password.
+    pub fn validate(&self) -> Result<(), String> {
+        pool(self).map(drop)
+    }
+}
+
 /// Sole owner of the Redis connections; empty when none is configured.
-pub(super) struct Redis(Option<Pool>);
+pub(super) struct Redis(Made<RedisSettings, Option<Pool>>);
 
 impl Service for Redis {}
 
@@ -58,34 +67,30 @@ impl Request for Save {
     type Reply = Result<(), Unavailable>;
 }
 
-/// Connections are made when first needed, so a server starts while Redis is away.
 pub(super) fn factory(
-    settings: &RedisSettings,
-) -> Result<impl Fn(Lifeline) -> Ready<Result<Redis, String>> + use<>, String> {
-    let timeout = Duration::from_millis(settings.timeout_ms);
-    let config = settings.url.as_ref().map(|url| {
-        let mut config = Config::from_url(url.expose_secret());
-        let wait = Some(timeout);
-        config.pool = Some(PoolConfig {
-            max_size: 8,
-            timeouts: Timeouts { wait, create: wait, recycle: wait },
-            ..PoolConfig::default()
-        });
-        config
+    settings: Live<RedisSettings>,
+) -> impl Fn(Lifeline) -> Ready<Result<Redis, String>> + use<> {
+    move |_| ready(Made::new(settings.clone(), pool).map(Redis))
+}
+
+/// Connections are made when first needed, so a server starts while Redis is away.
+pub(super) fn pool(settings: &RedisSettings) -> Result<Option<Pool>, String> {
+    let Some(url) = &settings.url else { return Ok(None) };
+    let wait = Some(Duration::from_millis(settings.timeout_ms));
+    let mut config = Config::from_url(url.expose_secret());
+    config.pool = Some(PoolConfig {
+        max_size: 8,
+        timeouts: Timeouts { wait, create: wait, recycle: wait },
+        ..PoolConfig::default()
     });
-    if let Some(config) = &config {
-        let refused = "redis.url is not a Redis connection string; e.g. redis://host:6379";
-        drop(config.builder().map_err(|_| refused.to_owned())?);
-    }
-    Ok(move |_| {
-        let pool = config.as_ref().map(|config| config.create_pool(Some(Runtime::Tokio1)));
-        ready(pool.transpose().map(Redis).map_err(|error| error.to_string()))
-    })
+    let refused = "redis.url is not a Redis connection string; e.g. redis://host:6379";
+    config.create_pool(Some(Runtime::Tokio1)).map(Some).map_err(|_| refused.to_owned())
 }
 
 impl Serve<Fetch> for Redis {
     async fn serve(self: Rc<Self>, fetch: Fetch, _: Deadline) -> Result<Option<Bytes>, Unavailable> {
-        let pool = self.0.as_ref().ok_or(Unavailable)?;
+        let made = self.0.get();
+        let pool = made.as_ref().as_ref().ok_or(Unavailable)?;
         let mut connection = pool.get().await.map_err(|_| Unavailable)?;
         let value: Option<Vec<u8>> = connection.get(fetch.key).await.map_err(|_| Unavailable)?;
         Ok(value.map(Bytes::from))
@@ -94,7 +99,8 @@ impl Serve<Fetch> for Redis {
 
 impl Serve<Save> for Redis {
     async fn serve(self: Rc<Self>, save: Save, _: Deadline) -> Result<(), Unavailable> {
-        let pool = self.0.as_ref().ok_or(Unavailable)?;
+        let made = self.0.get();
+        let pool = made.as_ref().as_ref().ok_or(Unavailable)?;
         let mut connection = pool.get().await.map_err(|_| Unavailable)?;
         let millis = u64::try_from(save.ttl.as_millis()).unwrap_or(u64::MAX);
         connection.pset_ex::<_, _, ()>(save.key, save.value.as_ref(), millis).await.map_err(|_| Unavailable)
@@ -103,7 +109,8 @@ impl Serve<Save> for Redis {
 
 impl Serve<Ping> for Redis {
     async fn serve(self: Rc<Self>, _: Ping, _: Deadline) -> Result<(), Unavailable> {
-        let pool = self.0.as_ref().ok_or(Unavailable)?;
+        let made = self.0.get();
+        let pool = made.as_ref().as_ref().ok_or(Unavailable)?;
         let mut connection = pool.get().await.map_err(|_| Unavailable)?;
         connection.ping::<()>().await.map_err(|_| Unavailable)
     }

@@ -42,7 +42,7 @@ pub struct Embedder(pub(super) Engine);
 
 pub(super) enum Engine {
     Local(Local),
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 /// The way to the embedding threads, which end with it.

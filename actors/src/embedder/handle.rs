@@ -74,7 +74,7 @@ impl EmbedderHandle {
         let (budget, shared, configured) = (RetryBudget::default(), circuit.clone(), settings.clone());
         let factory = move |_: Lifeline| {
             let remote = Remote::new(&configured, shared.clone(), budget.clone());
-            async move { Ok(Embedder(Engine::Remote(remote?))) }
+            async move { Ok(Embedder(Engine::Remote(Box::new(remote?)))) }
         };
         let handle = tree.start(tree.spec("embedder", settings.queue), factory).await?;
         Ok(Self {

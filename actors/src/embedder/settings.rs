@@ -26,7 +26,9 @@ pub struct EmbedderSettings {
     pub passage_timeout_ms: u64,
     /// Requests at once; a quarter of them is for queries alone.
     pub concurrency: usize,
+    #[serde(default)]
     pub query_prefix: String,
+    #[serde(default)]
     pub passage_prefix: String,
 }
 

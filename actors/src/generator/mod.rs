@@ -11,6 +11,7 @@
 mod chat;
 mod sse;
 
+use crate::live::{Live, Made};
 use crate::remote::{self, ModelError};
 use crate::resilience::{BreakerSettings, Circuit, Deadline};
 use crate::supervise::{Handle, Lifeline, Request, Serve, Service, StartError, Tree};
@@ -117,7 +118,7 @@ impl Request for Generate {
 
 struct Generator {
     extractive: Rc<dyn Engine>,
-    model: Option<chat::Chat>,
+    model: Made<GeneratorSettings, Option<chat::Chat>>,
 }
 
 impl Service for Generator {}
@@ -125,7 +126,7 @@ impl Service for Generator {}
 impl Serve<Generate> for Generator {
     async fn serve(self: Rc<Self>, generate: Generate, _: Deadline) -> Result<Usage, ModelError> {
         let Generate { prompt, writer, deltas, patience } = generate;
-        match (writer, &self.model) {
+        match (writer, self.model.get().as_ref()) {
             (Writer::Extractive, _) => self.extractive.generate(prompt, deltas).await,
             (Writer::Model, Some(model)) => model.generate(&prompt, &deltas, patience).await,
             (Writer::Model, None) => Err(ModelError::NotConfigured),
@@ -136,8 +137,8 @@ impl Serve<Generate> for Generator {
 #[derive(Clone)]
 pub struct GeneratorHandle {
     handle: Handle<Generator>,
-    model: Option<(String, Circuit)>,
-    timeout: Duration,
+    settings: Live<GeneratorSettings>,
+    circuit: Circuit,
 }
 
 impl GeneratorHandle {
@@ -150,33 +151,40 @@ impl GeneratorHandle {
     where
         F: Fn() -> Rc<dyn Engine> + Send + Sync + 'static,
     {
-        let configured = (settings.kind == GeneratorKind::Openai).then(|| settings.clone());
         // Being slow is judged by the first word, which the engine bounds, never by an answer's length.
         let breaker = BreakerSettings { slow_call: Duration::MAX, ..BreakerSettings::default() };
-        let model = configured.as_ref().and_then(|settings| settings.model.clone());
-        let model = model.map(|name| (name, Circuit::new("generator", breaker)));
-        let extractive = Arc::new(extractive);
+        let settings = Live::new(settings.clone());
+        let (live, extractive) = (settings.clone(), Arc::new(extractive));
         let factory = move |_: Lifeline| {
-            let (configured, extractive) = (configured.clone(), Arc::clone(&extractive));
-            async move {
-                let model = configured.map(|settings| chat::Chat::new(&settings)).transpose()?;
-                Ok(Generator { extractive: extractive(), model })
-            }
+            let (live, extractive) = (live.clone(), Arc::clone(&extractive));
+            async move { Ok(Generator { extractive: extractive(), model: Made::new(live, chat_model)? }) }
         };
         let handle = tree.start(tree.spec("generator", 64), factory).await?;
-        Ok(Self { handle, model, timeout: Duration::from_millis(settings.timeout_ms) })
+        Ok(Self { handle, settings, circuit: Circuit::new("generator", breaker) })
     }
 
     /// The configured chat model's name.
     #[must_use]
-    pub fn model(&self) -> Option<&str> {
-        self.model.as_ref().map(|(name, _)| name.as_str())
+    pub fn model(&self) -> Option<String> {
+        let settings = self.settings.get();
+        if settings.kind == GeneratorKind::Openai { settings.model.clone() } else { None }
+    }
+
+    /// Uses other settings for every answer that begins from now on.
+    ///
+    /// # Errors
+    /// What is wrong with them; the old ones stay.
+    pub fn reconfigure(&self, settings: &GeneratorSettings) -> Result<(), String> {
+        settings.validate()?;
+        chat_model(settings)?;
+        self.settings.set(settings.clone());
+        Ok(())
     }
 
     /// The chat model's circuit, where one is configured.
     #[must_use]
     pub fn circuit(&self) -> Option<&Circuit> {
-        self.model.as_ref().map(|(_, circuit)| circuit)
+        (self.settings.get().kind == GeneratorKind::Openai).then_some(&self.circuit)
     }
 
     /// Writes into `deltas` until the answer is complete.
@@ -189,13 +197,14 @@ impl GeneratorHandle {
         deltas: mpsc::Sender<String>,
         deadline: Deadline,
     ) -> Result<Usage, ModelError> {
-        let pass = match (writer, &self.model) {
-            (Writer::Model, Some((_, circuit))) => Some(circuit.admit()?),
+        let pass = match (writer, self.circuit()) {
+            (Writer::Model, Some(circuit)) => Some(circuit.admit()?),
             (Writer::Model | Writer::Extractive, _) => None,
         };
         let patience = deadline.remaining() / 2;
         let generate = Generate { prompt, writer, deltas, patience };
-        let called = self.handle.call(generate, deadline.capped(self.timeout)).await;
+        let timeout = Duration::from_millis(self.settings.get().timeout_ms);
+        let called = self.handle.call(generate, deadline.capped(timeout)).await;
         let outcome = called.map_err(ModelError::from).flatten();
         match (pass, &outcome) {
             (Some(pass), Ok(_)) => pass.succeed(),
@@ -204,4 +213,8 @@ impl GeneratorHandle {
         }
         outcome
     }
+}
+
+fn chat_model(settings: &GeneratorSettings) -> Result<Option<chat::Chat>, String> {
+    (settings.kind == GeneratorKind::Openai).then(|| chat::Chat::new(settings)).transpose()
 }

@@ -42,8 +42,13 @@ impl<S: Service> Handler<Provoke> for Worker<S> {
     }
 }
 
-/// Passes the point `life` until the incarnation ends.
+/// Passes the point `life` until the incarnation is struck by what it cannot survive.
 #[expect(clippy::disallowed_methods, reason = "not a call: no answer, no admission")]
 pub(super) async fn provoke<S: Service>(address: Addr<Worker<S>>, lifeline: Lifeline) {
-    while address.try_send(Provoke(life(lifeline.actor()).await)).is_ok() {}
+    loop {
+        let fault = life(lifeline.actor()).await;
+        if address.try_send(Provoke(fault)).is_err() || !matches!(fault, Fault::Wedge(_)) {
+            return;
+        }
+    }
 }

@@ -1,14 +1,12 @@
 //! Deaths by the hundred while many call: nobody hangs, nobody loses what is safe to repeat.
-use crate::support::{Ask, answer, eventually, soon, spec, start};
+use crate::support::{Ask, Probe, answer, eventually, soon, spec, start};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::supervise::failpoint::{Plan, arm, status};
-use mcp_rag_actors::supervise::{CallError, ChildSpec, Failure, Tree};
+use mcp_rag_actors::supervise::{CallError, ChildSpec, Failure, Handle, Tree};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-const CALLERS: usize = 64;
 
 /// Calls without pause from many callers until told to stop: how the calls ended, and the longest.
 struct Load {
@@ -17,7 +15,7 @@ struct Load {
 }
 
 impl Load {
-    fn start(handle: &mcp_rag_actors::supervise::Handle<crate::support::Probe>) -> Self {
+    fn start(handle: &Handle<Probe>, callers: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let caller = || {
             let (handle, stop) = (handle.clone(), Arc::clone(&stop));
@@ -35,7 +33,7 @@ impl Load {
                 (ends, longest)
             })
         };
-        let callers = (0..CALLERS).map(|_| caller()).collect();
+        let callers = (0..callers).map(|_| caller()).collect();
         Self { stop, callers }
     }
 
@@ -61,14 +59,14 @@ async fn deaths_twenty_milliseconds_apart_fail_no_call_that_may_be_repeated() {
     for fault in ["panic", "crash", "stop", "kill"] {
         let tree = Tree::default();
         let handle = start(&tree, spec("apart", 1000)).await;
-        let load = Load::start(&handle);
+        let load = Load::start(&handle, 64);
         for _ in 0..75 {
             arm("apart::life", Plan::parse(&format!("{fault}:1")).unwrap());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let (ends, longest) = load.finish().await;
         println!("{fault}: {} restarts, {ends:?}, longest {longest:?}", handle.status().restarts);
-        assert!(handle.status().restarts >= 60, "{fault}: it did die");
+        assert!(handle.status().restarts >= 30, "{fault}: it did die");
         assert_eq!(ends.keys().collect::<Vec<_>>(), ["ok"], "{fault}: {ends:?}");
         assert!(longest < Duration::from_secs(1), "{fault}: {longest:?}");
         tree.stop(Duration::from_secs(1)).await;
@@ -81,25 +79,31 @@ async fn a_thousand_deaths_in_a_row_of_each_kind_are_counted_and_survived_and_no
         let tree = Tree::default();
         let handle = start(&tree, spec(name, 1000)).await;
         let point = format!("{name}::job");
-        let began = Instant::now();
-        let load = Load::start(&handle);
-        arm(&point, Plan::parse(&format!("{fault}:1000")).unwrap());
-        while fired(&point) < 1000 {
-            assert!(began.elapsed() < Duration::from_secs(60), "{fault}: {:?}", handle.status());
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        let plan = Plan::parse(&format!("{fault}:1")).unwrap();
+        let (began, load) = (Instant::now(), Load::start(&handle, 8));
+        for deaths in 1..=1000 {
+            let mut armed = Instant::now() - Duration::from_secs(1);
+            while handle.status().restarts < deaths {
+                // A call that the last incarnation still had may have taken the strike.
+                if armed.elapsed() > Duration::from_millis(50) {
+                    arm(&point, plan);
+                    armed = Instant::now();
+                }
+                assert!(began.elapsed() < Duration::from_secs(60), "{fault}: {:?}", handle.status());
+                tokio::task::yield_now().await;
+            }
         }
         let (ends, longest) = load.finish().await;
         answer(&handle, |_| true).await;
         let causes = handle.status().restarts_by_cause;
-        println!("{fault}: {:?}, {ends:?}, longest {longest:?}, {causes:?}", began.elapsed());
+        println!("{fault}: {:?}, {ends:?}, longest {longest:?}", began.elapsed());
         let counted = match fault {
             "stop" => causes.stop,
             "kill" => causes.kill,
             _ => causes.panic,
         };
-        // Calls that run at the same moment may meet the same end.
-        assert_eq!(counted, handle.status().restarts, "{fault}: one cause only");
-        assert!((1..=1000).contains(&counted), "{fault}: {counted}");
+        assert_eq!((counted, handle.status().restarts), (1000, 1000), "{fault}: {causes:?}");
+        assert!(fired(&point) >= 1000);
         assert!(ends.contains_key("ok") && longest < Duration::from_secs(5), "{fault}: {ends:?} {longest:?}");
         eventually("every place is free again", || {
             (handle.status().mailbox, handle.status().in_flight) == (0, 0)

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
-const COLLECTION: &str = "mcp-rag-bench";
+pub(super) const COLLECTION: &str = "mcp-rag-bench";
 /// Documents per request.
 const BATCH: usize = 500;
 const GRACE: Duration = Duration::from_secs(10);
@@ -123,7 +123,7 @@ fn waiting(document: &Entry) -> WaitingDocument {
 }
 
 /// From the first request until the last document is searchable.
-async fn whole(client: &Client, source: &Source) -> Result<Duration> {
+pub(super) async fn whole(client: &Client, source: &Source) -> Result<Duration> {
     client.ensure_collection(COLLECTION).await?;
     let path = format!("/v1/collections/{COLLECTION}/documents");
     let bar = progress(source.documents.len() as u64, "documents ingested");

@@ -1,11 +1,15 @@
 //! Benchmarks of the whole system, each beside what it is to be compared with, in one run: search
-//! beside `pgbench` on the same database, ingest beside the embedder alone.
+//! beside `pgbench` on the same database, ingest beside the embedder alone, cached searches beside the same
+//! ones without guards.
 //!
 //! They need two things to themselves, the machine and a data directory: by default a temporary one,
 //! gone afterwards, also on Ctrl-C.
 
 mod dice;
+mod echo;
 mod exact;
+mod guards;
+mod hop;
 mod ingest;
 mod lab;
 mod load;
@@ -28,6 +32,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) enum Bench {
     /// Searches per second and their latency, beside pgbench, and recall against exact search.
     Search(search::Search),
+    /// What a call to an actor costs, in microseconds.
+    Hop(hop::Hop),
+    /// Cached searches with and without the actor hop and the guards, in turns.
+    Guards(guards::Guards),
     /// A whole ingest beside the embedder alone on the same chunks.
     Ingest(ingest::Ingest),
 }
@@ -42,6 +50,8 @@ impl Bench {
         let mut interrupt = Interrupt::new()?;
         match self {
             Self::Search(search) => search.run(global, settings, &mut interrupt).await?,
+            Self::Hop(hop) => hop.run(global, &mut interrupt).await?,
+            Self::Guards(guards) => guards.run(global, settings, &mut interrupt).await?,
             Self::Ingest(ingest) => ingest.run(global, settings, &mut interrupt).await?,
         }
         Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@ use super::report::{Cell, Report};
 use super::requests::{self, Kind, Question, open_body};
 use super::source::Source;
 use super::synthetic::{RECIPE, Recipe};
+use super::traffic::Expect;
 use super::{exact, traffic};
 use crate::cli::Global;
 use crate::cli::client::Client;
@@ -153,7 +154,8 @@ impl Search {
                 let open = |question: &Question| open_body(kind, question, COLLECTION, TOP_K);
                 let bodies = Arc::new(questions.iter().map(open).collect::<Vec<String>>());
                 let warm_up = Duration::from_secs(1);
-                let result = traffic::drive(&address, &bodies, clients, warm_up, measured).await?;
+                let result =
+                    traffic::drive(&address, &bodies, Expect::Fresh, clients, warm_up, measured).await?;
                 cells.push(Cell { name: kind.label(), clients, result });
                 bar.inc(1);
             }

@@ -43,10 +43,29 @@ impl Drop for Stop {
     }
 }
 
+/// Which answers count: those of a cache would flatter where it is not meant, and the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// Each request is new to the cache; bodies lack their closing brace.
+    Fresh,
+    /// Each body has been asked before.
+    Cached,
+}
+
+impl Expect {
+    fn close(self, open: &str) -> String {
+        match self {
+            Self::Fresh => unique(open, NEXT.fetch_add(1, Ordering::Relaxed)),
+            Self::Cached => open.to_owned(),
+        }
+    }
+}
+
 /// Asks for `warm_up` without counting and for `measured` with.
 pub(super) async fn drive(
     address: &str,
     bodies: &Arc<Vec<String>>,
+    expect: Expect,
     clients: usize,
     warm_up: Duration,
     measured: Duration,
@@ -56,7 +75,7 @@ pub(super) async fn drive(
     let client = |number: usize| {
         let (address, bodies, stop) = (address.to_owned(), Arc::clone(bodies), Arc::clone(&stop.0));
         tokio::task::spawn_blocking(move || {
-            ask_until(&address, &bodies, number, from, from + measured, &stop)
+            ask_until(&address, &bodies, expect, number, from..from + measured, &stop)
         })
     };
     let tasks: Vec<_> = (0..clients).map(client).collect();
@@ -71,24 +90,24 @@ pub(super) async fn drive(
 fn ask_until(
     address: &str,
     bodies: &[String],
+    expect: Expect,
     client: usize,
-    from: Instant,
-    until: Instant,
+    counted: std::ops::Range<Instant>,
     stop: &AtomicBool,
 ) -> Result<Vec<f64>> {
     let mut connection = Connection::open(address)?;
     let mut millis = Vec::new();
     let mut at = client * 37; // no two clients ask the same at once
     while !stop.load(Ordering::Relaxed) {
-        let body = unique(&bodies[at % bodies.len()], NEXT.fetch_add(1, Ordering::Relaxed));
+        let body = expect.close(&bodies[at % bodies.len()]);
         at += 1;
         let began = Instant::now();
-        connection.search(&body)?;
+        connection.search(&body, expect)?;
         let ended = Instant::now();
-        if ended > until {
+        if ended > counted.end {
             break;
         }
-        if began >= from {
+        if began >= counted.start {
             millis.push((ended - began).as_secs_f64() * 1e3);
         }
     }
@@ -112,7 +131,7 @@ impl Connection {
         Ok(Self { stream, head, buffer: vec![0; 1 << 20] })
     }
 
-    fn search(&mut self, body: &str) -> Result<()> {
+    fn search(&mut self, body: &str, expect: Expect) -> Result<()> {
         let request = format!("{}content-length: {}\r\n\r\n{body}", self.head, body.len());
         self.stream.write_all(request.as_bytes())?;
         let mut filled = 0;
@@ -125,7 +144,7 @@ impl Connection {
                 whole = length_of(&self.buffer[..filled])?;
             }
         }
-        check(&self.buffer[..filled])
+        check(&self.buffer[..filled], expect)
     }
 }
 
@@ -143,15 +162,18 @@ fn length_of(answer: &[u8]) -> Result<Option<usize>> {
     bail!("an answer without its length")
 }
 
-/// Only full, fresh answers count: those of a cache or of a fallback would flatter.
-fn check(answer: &[u8]) -> Result<()> {
+/// Only full answers of the expected kind count: those of a fallback would flatter.
+fn check(answer: &[u8], expect: Expect) -> Result<()> {
     ensure!(
         answer.starts_with(b"HTTP/1.1 200"),
         "{}",
         String::from_utf8_lossy(&answer[..answer.len().min(400)])
     );
     let tail = String::from_utf8_lossy(&answer[answer.len().saturating_sub(400)..]);
-    ensure!(tail.contains("\"cached\":false"), "an answer came from the cache");
+    match expect {
+        Expect::Fresh => ensure!(tail.contains("\"cached\":false"), "an answer came from the cache"),
+        Expect::Cached => ensure!(tail.contains("\"cached\":true"), "an answer did not come from the cache"),
+    }
     ensure!(tail.contains("\"degraded\":[]"), "an answer was degraded");
     Ok(())
 }
@@ -177,13 +199,14 @@ mod tests {
     #[test]
     fn answers_that_are_errors_cached_or_degraded_do_not_count() {
         let good = b"HTTP/1.1 200 OK\r\n\r\n{\"degraded\":[],\"cached\":false}";
-        assert!(check(good).is_ok());
+        assert!(check(good, Expect::Fresh).is_ok());
+        assert!(check(good, Expect::Cached).is_err());
         for bad in [
             &b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"degraded\":[],\"cached\":false}"[..],
             b"HTTP/1.1 200 OK\r\n\r\n{\"degraded\":[],\"cached\":true}",
             b"HTTP/1.1 200 OK\r\n\r\n{\"degraded\":[{}],\"cached\":false}",
         ] {
-            assert!(check(bad).is_err());
+            assert!(check(bad, Expect::Fresh).is_err());
         }
     }
 }

@@ -69,7 +69,7 @@ impl Worker {
 
 /// Works until told to stop, and then holds no lease any more.
 async fn work(rag: &Rag, name: &str, mut stopping: watch::Receiver<bool>, lifeline: &Lifeline) {
-    let lease = Duration::from_millis(rag.settings.ingest.lease_ms);
+    let lease = Duration::from_millis(rag.settings().ingest.lease_ms);
     let mut failures = 0;
     while !*stopping.borrow_and_update() {
         let claim = ClaimJob { worker: name.to_owned(), lease };
@@ -132,7 +132,7 @@ async fn run(rag: &Rag, claim: &Claim, lease: Duration, lifeline: &Lifeline) {
 }
 
 async fn process(rag: &Rag, claim: &Claim, lifeline: &Lifeline) {
-    let concurrency = rag.settings.ingest.concurrency;
+    let concurrency = rag.settings().ingest.concurrency;
     let batch = i64::try_from(concurrency).unwrap_or(1);
     let waiting = stream::unfold((), |()| async move {
         let take =

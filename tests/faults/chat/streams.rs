@@ -98,7 +98,7 @@ fn a_stream_that_is_cut_after_the_first_words_ends_with_an_error_event() {
         (&answer["model"], &answer["degraded"][0]["stage"]),
         (&json!("extractive"), &json!("generator"))
     );
-    assert!(answer["answer"].as_str().is_some_and(|text| text.contains("lazy dog [1]")), "{answer}");
+    assert!(answer["answer"].as_str().is_some_and(|text| text.contains("lazy dog")), "{answer}");
     server.stop();
 }
 
