@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 const POOL: usize = 3;
 
-/// Statements of the server that run; its monitor's do not count.
+/// Statements of the server that wait for the lock.
 fn running(cluster: &Cluster) -> i64 {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mcp-rag' AND state = 'active' \
-               AND query LIKE '%chunks%'";
+               AND wait_event_type = 'Lock'";
     cluster.rows("rag", sql).expect("a row")[0].get(0)
 }
 

@@ -121,10 +121,10 @@ impl Servers {
         std::iter::once(&self.writer).chain(&self.replicas)
     }
 
-    /// Nobody looks any more, idle connections are closed, those in use when their work ends.
+    /// Nobody looks any more: what these servers seem to be is no news of those that replace them. Who
+    /// waits for a connection still gets one of those that are open; with the last call all are closed.
     pub(super) fn retire(&self) {
         self.monitors.iter().for_each(JoinHandle::abort);
-        self.all().for_each(|server| server.discard_connections());
     }
 
     /// No connection is given out any more.

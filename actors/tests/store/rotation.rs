@@ -74,8 +74,13 @@ async fn a_rotated_password_fails_no_call_a_wrong_one_is_refused_and_the_server_
     more(200).await;
     store.reconfigure(settings(&cluster, "two")).await.expect("the new password works");
     more(200).await;
-    // Sessions of before end once their work is done.
-    cluster.run("postgres", "SELECT 1");
+    let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{ROLE}'");
+    let began = Instant::now();
+    // The pool and its monitor; what was open before has ended with its work.
+    while cluster.rows("postgres", &sessions).expect("a row")[0].get::<_, i64>(0) > 4 {
+        assert!(began.elapsed() < Duration::from_secs(5), "old sessions stay");
+        more(10).await;
+    }
     stop.store(true, Ordering::Relaxed);
     for caller in callers {
         caller.await.expect("no call failed");
