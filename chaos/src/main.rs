@@ -7,6 +7,7 @@ use mcp_rag_chaos::table::{self, Plan};
 use mcp_rag_chaos::world::Program;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Faults on purpose, under load, with a verdict.
 #[derive(Parser)]
@@ -43,7 +44,15 @@ enum Command {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(run(arguments))
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        // Dropping the run ends its servers and their dependencies.
+        tokio::select! {
+            done = Box::pin(run(arguments)) => done,
+            _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(130)),
+            _ = terminate.recv() => Ok(ExitCode::from(143)),
+        }
+    })
 }
 
 async fn run(arguments: Arguments) -> Result<ExitCode> {

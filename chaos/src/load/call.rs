@@ -85,19 +85,16 @@ impl Target {
 
     /// Stores a document and waits until it can be found; the ledger keeps the receipt.
     pub async fn write(&self, ledger: &Ledger) -> Outcome {
-        let Some(attempt) = ledger.begin() else { return self.live().await };
+        let Some(mut attempt) = ledger.begin() else { return self.live().await };
         let url = format!("{}/v1/collections/{WRITES}/documents/{}?wait=true", self.api, attempt.id());
         let request = self.client.put(url).json(&json!({"text": attempt.text()})).timeout(REST);
-        let (mut acknowledged, mut refused) = (false, false);
-        let outcome = judge_status(request, |answer| {
-            acknowledged = matches!(answer.status, 200..=202);
-            // Only these say that nothing was begun.
-            refused = answer.status == 429 || answer.text.contains("\"overloaded\"");
-            acknowledged.then_some(Outcome::Good)
+        judge_status(request, |answer| {
+            matches!(answer.status, 200..=202).then(|| {
+                attempt.acknowledge();
+                Outcome::Good
+            })
         })
-        .await;
-        ledger.end(attempt, acknowledged, refused);
-        outcome
+        .await
     }
 
     /// Liveness looks at no dependency: whatever is away, it answers 200.

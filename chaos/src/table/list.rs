@@ -28,8 +28,13 @@ pub fn rows() -> Vec<Row> {
         ];
         add(&models, &bad.map(|behaviour| Fault::Model(endpoint, behaviour)));
     }
-    // Far more restarts than any real day has: the ceiling is another promise, tested elsewhere.
-    let tireless = vec![("supervision.intensity", "100000".to_owned())];
+    // Far more restarts than any real day has: the ceiling and the growing pauses are other promises,
+    // tested elsewhere.
+    let tireless = vec![
+        ("supervision.intensity", "100000".to_owned()),
+        ("supervision.backoff_ms", "5".to_owned()),
+        ("supervision.backoff_max_ms", "50".to_owned()),
+    ];
     let actors = Needs { redis: true, models: models.models, sets: tireless.clone(), ..Needs::default() };
     let local = Needs { redis: true, sets: tireless, ..Needs::default() };
     for name in ACTORS {
