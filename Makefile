@@ -1,5 +1,5 @@
 # Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
-.PHONY: run test check lint fmt setup bench-embedder clean-data
+.PHONY: run test rolling check lint fmt setup bench-embedder clean-data
 
 run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
 	cargo build --release --bin mcp-rag
@@ -21,6 +21,11 @@ lint:
 
 fmt:
 	cargo fmt --all
+
+rolling: ## replace replicas behind HAProxy under load, with and without the drain; prints what was lost
+	./scripts/setup.sh --test
+	cargo build --release --bin mcp-rag
+	cargo run --release -p mcp-rag-chaos --bin rolling
 
 bench-embedder: setup ## our embedder beside ONNX Runtime, one thread
 	./scripts/bench-embedder.sh

@@ -326,9 +326,25 @@ install_redis() {
   done_line "Redis of this machine (for tests): $found" redis
 }
 
+# HAProxy, too, is only for tests (replicas replaced behind a proxy), and always the machine's own.
+install_haproxy() {
+  local path="$PATH:/usr/sbin:/usr/local/sbin"
+  if ! PATH=$path command -v haproxy >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    step_line "apt-get install haproxy"
+    { apt-get install -y --no-install-recommends haproxy ||
+      { apt-get update && apt-get install -y --no-install-recommends haproxy; }; } \
+      >/dev/null 2>&1 </dev/null || true
+  fi
+  PATH=$path command -v haproxy >/dev/null || {
+    missing+=("HAProxy (for tests): any haproxy on PATH (Debian, Ubuntu: apt-get install haproxy)")
+    return 1
+  }
+}
+
 install postgres || true
 install model || true
 [ $want_redis = 0 ] || install_redis || true
+[ $want_redis = 0 ] || install_haproxy || true
 [ $want_onnxruntime = 0 ] || install onnxruntime || true
 
 if [ ${#missing[@]} -gt 0 ]; then

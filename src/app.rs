@@ -17,6 +17,7 @@ use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::{Engine, GeneratorHandle};
 use mcp_rag_actors::postgres::{self, DataDirLock};
+use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::store::{self, Config, PoolSettings, Space, StoreHandle};
 use mcp_rag_actors::supervise::{Failure, Lifeline, Tree};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -28,8 +29,6 @@ use std::time::Duration;
 
 /// How long an actor may take to let go of what it owns.
 const ACTOR_GRACE: Duration = Duration::from_secs(25);
-/// The name under which the default model's vectors are kept.
-pub(crate) const MODEL: &str = "all-MiniLM-L6-v2";
 
 /// The pipelines over running actors, without a listener: what the command line uses too.
 pub struct Core {
@@ -64,13 +63,14 @@ impl Core {
         );
         let embedder = EmbedderHandle::start(tree, &settings.embedder).await?;
         let dimensions = i32::try_from(embedder.dimensions()).context("the model's vectors are too long")?;
-        let space = Space { model: MODEL.to_owned(), dimensions };
-        let store = StoreHandle::start(tree, pool(&settings, app), space).await?;
+        let space = Space { model: embedder.model().to_owned(), dimensions };
+        let store = StoreHandle::start(tree, pool(&settings, app)?, space).await?;
         let cache = CacheHandle::start(tree, &settings.cache, &settings.redis).await?;
+        let reranker = RerankerHandle::start(tree, &settings.reranker).await?;
         let sentences = embedder.clone();
         let extractive = move || Rc::new(Extractive { embedder: sentences.clone() }) as Rc<dyn Engine>;
         let generator = GeneratorHandle::start(tree, &settings.generator, extractive).await?;
-        let rag = Arc::new(Rag::new(store, cache, embedder, generator, settings));
+        let rag = Arc::new(Rag::new(store, cache, embedder, reranker, generator, settings));
         let work = Arc::clone(&rag);
         let worker = move |lifeline: Lifeline| {
             let work = Arc::clone(&work);
@@ -99,10 +99,13 @@ async fn database(tree: &Tree, settings: &Settings) -> Result<(Config, Config)> 
     Ok((connections.owner, connections.app))
 }
 
-pub(crate) fn pool(settings: &Settings, config: Config) -> PoolSettings {
+pub(crate) fn pool(settings: &Settings, config: Config) -> Result<PoolSettings> {
     let database = &settings.database;
-    PoolSettings {
+    let replicas = database.replica_urls.iter().map(|url| store::parse_replica_url(url.expose_secret()));
+    Ok(PoolSettings {
         config,
+        replicas: replicas.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?,
+        max_lag: Duration::from_millis(database.replica_max_lag_ms),
         size: database.pool_size,
         wait: Duration::from_millis(database.pool_wait_ms),
         connect: Duration::from_millis(database.connect_timeout_ms),
@@ -111,7 +114,7 @@ pub(crate) fn pool(settings: &Settings, config: Config) -> PoolSettings {
             ("hnsw.ef_search", settings.search.ef_search.to_string()),
             ("hnsw.iterative_scan", "relaxed_order".to_owned()),
         ],
-    }
+    })
 }
 
 /// One recorder per process, however many servers its tests start.

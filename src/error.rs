@@ -1,5 +1,6 @@
 //! The one closed set of errors a caller can see, mapped once each to HTTP, OpenAI and MCP.
 
+use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::StoreError;
 use mcp_rag_actors::supervise::CallError;
 use std::borrow::Cow;
@@ -112,15 +113,34 @@ impl From<CallError> for Error {
     }
 }
 
+impl From<ModelError> for Error {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Call(call) => call.into(),
+            ModelError::Rejected(_) => {
+                Self::new(Code::Internal, "a model rejected what it was sent; it is logged").because(&error)
+            }
+            ModelError::NotConfigured | ModelError::Open { .. } | ModelError::Failed { .. } => {
+                Self::new(Code::Unavailable, "a model is unavailable: try again shortly").because(&error)
+            }
+        }
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::Call(call) => call.into(),
             StoreError::Conflict(ref text) => Self::new(Code::Conflict, text.clone()),
-            StoreError::Unavailable(_) => {
+            StoreError::Unavailable(_) | StoreError::CircuitOpen { .. } => {
                 Self::new(Code::Unavailable, "the database is unavailable: try again shortly").because(&error)
             }
+            StoreError::ReadOnly(_) => Self::new(
+                Code::Unavailable,
+                "nothing can be written now, the database is read-only: try again shortly",
+            )
+            .because(&error),
             StoreError::Saturated => {
                 Self::new(Code::Overloaded, "too much is under way: try again shortly").because(&error)
             }

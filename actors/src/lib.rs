@@ -6,15 +6,19 @@
 //! | [`store`] | the database pools; every SQL statement |
 //! | [`cache`] | the Redis connections, behind an in-process cache |
 //! | [`embedder`] | the embedding model and its threads |
+//! | [`reranker`] | the reranking model's connections |
 //! | [`generator`] | what writes answers: the extractive engine, the chat model's connections |
 //!
 //! Callers hold handles and never see an address, a pool or a socket. [`supervise`] keeps the actors
-//! alive; [`resilience`] holds the pure parts of that; [`trace`] follows a request through them. Nothing here knows HTTP.
+//! alive; [`resilience`] holds the pure parts of that, [`remote`] what calls to all model servers have in
+//! common, and [`trace`] follows a request through them. Nothing here knows the HTTP that we serve.
 
 pub mod cache;
 pub mod embedder;
 pub mod generator;
 pub mod postgres;
+pub mod remote;
+pub mod reranker;
 pub mod resilience;
 pub mod store;
 pub mod supervise;

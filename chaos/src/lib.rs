@@ -4,6 +4,7 @@
 //! only their misbehaviour is ours.
 //!
 //! * [`proxy`], [`model`], [`redis`], [`postgres`]: dependencies that misbehave when told to;
+//! * [`rolling`]: replicas replaced under load behind a real proxy;
 //! * [`world`]: a server with the dependencies one row of the table needs;
 //! * [`load`]: strict clients, who check every answer and keep the receipts of their writes;
 //! * [`table`]: one row per fault, and the verdicts.
@@ -14,6 +15,7 @@ pub mod model;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
+pub mod rolling;
 pub mod table;
 pub mod world;
 

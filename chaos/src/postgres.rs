@@ -6,9 +6,11 @@
 //! also a frozen one.
 
 mod install;
+mod lock;
 mod process;
 
 use install::{Install, run};
+pub use lock::Lock;
 use nix::sys::signal::Signal;
 use std::fs;
 use std::net::TcpListener;
@@ -169,6 +171,12 @@ impl Cluster {
 
     pub fn set_password(&self, role: &str, password: &str) {
         self.run("postgres", &format!("ALTER ROLE {role} PASSWORD '{}'", password.replace('\'', "''")));
+    }
+
+    /// Nobody else can read or write the table until the lock is dropped.
+    #[must_use]
+    pub fn lock(&self, database: &str, table: &str) -> Lock {
+        Lock::take(self.superuser(database), table)
     }
 
     /// A standby becomes a primary.

@@ -15,7 +15,8 @@ pub use tracing::TracingSettings;
 use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
 use mcp_rag_actors::embedder::EmbedderSettings;
 use mcp_rag_actors::generator::GeneratorSettings;
-use mcp_rag_actors::store::StoreSettings;
+use mcp_rag_actors::reranker::RerankerSettings;
+use mcp_rag_actors::store::{MOST_REPLICAS, StoreSettings};
 use mcp_rag_actors::supervise::SupervisionSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ pub struct Settings {
     pub redis: RedisSettings,
     pub cache: CacheSettings,
     pub embedder: EmbedderSettings,
+    pub reranker: RerankerSettings,
     pub generator: GeneratorSettings,
     pub ingest: IngestSettings,
     pub search: SearchSettings,
@@ -99,6 +101,14 @@ impl Settings {
         require(self.ingest.lease_ms >= 1000, "ingest.lease_ms must be at least 1000")?;
         require((1..=256).contains(&self.database.pool_size), "database.pool_size must be within 1..=256")?;
         require(
+            self.database.replica_urls.len() <= MOST_REPLICAS,
+            "database.replica_urls must not have more than 8 entries",
+        )?;
+        require(
+            self.database.replica_urls.is_empty() || self.database.url.is_some(),
+            "database.replica_urls needs database.url: the managed PostgreSQL has no replicas",
+        )?;
+        require(
             self.server.max_body_bytes <= self.server.max_upload_bytes,
             "server.max_body_bytes must not exceed server.max_upload_bytes",
         )?;
@@ -106,6 +116,8 @@ impl Settings {
             self.ingest.max_document_bytes <= self.server.max_body_bytes,
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
+        self.embedder.validate().map_err(ConfigError)?;
+        self.reranker.validate().map_err(ConfigError)?;
         self.supervision.validate().map_err(ConfigError)?;
         self.tracing.validate().map_err(ConfigError)?;
         self.generator.validate().map_err(ConfigError)?;

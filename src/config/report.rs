@@ -37,7 +37,7 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Line>) {
 }
 
 fn is_secret(key: &str) -> bool {
-    ["token", "api_key", "password"].iter().any(|secret| key.ends_with(secret))
+    ["token", "api_key", "password", "replica_urls"].iter().any(|secret| key.ends_with(secret))
 }
 
 /// `scheme://user:secret@host` without what stands between the scheme and the host, and without
@@ -74,7 +74,15 @@ mod tests {
     #[test]
     fn secrets_are_redacted_and_sources_named() {
         let sources = Sources {
-            flags: vec![("auth.token".into(), "canary".into()), ("server.port".into(), "1234".into())],
+            flags: vec![
+                ("auth.token".into(), "canary".into()),
+                ("server.port".into(), "1234".into()),
+                ("database.url".into(), "postgres://u:canary@db/x".into()),
+                (
+                    "database.replica_urls".into(),
+                    "postgres://u:canary@one/x\npostgres://u:canary@two/x".into(),
+                ),
+            ],
             ..Sources::default()
         };
         let lines = report(&sources).expect("valid");

@@ -21,10 +21,11 @@ async fn list() -> HttpResponse {
 async fn arm(state: Data<State>, name: Path<String>, plan: String) -> HttpResponse {
     let refuse = |why: String| HttpResponse::BadRequest().json(json!({"error": {"message": why}}));
     let known = name.split_once("::").is_some_and(|(actor, point)| {
-        POINTS.contains(&point) && state.tree.status().iter().any(|known| known.name == actor)
+        POINTS.contains(&point)
+            && (actor == "root" || state.tree.status().iter().any(|known| known.name == actor))
     });
     if !known {
-        return refuse("a point is named <actor>::job, <actor>::life or jobs::work".to_owned());
+        return refuse("a point is named <actor>::job, <actor>::life, jobs::work or root::life".to_owned());
     }
     match Plan::parse(&plan) {
         Ok(plan) => {

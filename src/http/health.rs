@@ -61,11 +61,26 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         Err(_) if remembers => check("database", "degraded", Some("away; cached results only")),
         Err(_) => check("database", "unavailable", Some("no statement could be run")),
     }
-    let embedder = state.rag.embedder.actor().state == ActorState::Running;
-    if embedder {
-        check("embedder", "ok", None);
-    } else {
-        check("embedder", "degraded", Some("restarting; searches use the lexical leg"));
+    let running = state.rag.embedder.actor().state == ActorState::Running;
+    let embedder = running && !state.rag.embedder.circuit().is_open();
+    match (running, embedder) {
+        (_, true) => check("embedder", "ok", None),
+        (false, _) => check("embedder", "degraded", Some("restarting; searches use the lexical leg")),
+        (true, false) => check("embedder", "degraded", Some("away; searches use the lexical leg")),
+    }
+    let mut models = true;
+    for (circuit, fallback) in [
+        (state.rag.reranker.circuit(), "away; results keep the fused order"),
+        (state.rag.generator.circuit(), "away; answers are extractive"),
+    ] {
+        match circuit {
+            Some(circuit) if circuit.is_open() => {
+                models = false;
+                check(circuit.name(), "degraded", Some(fallback));
+            }
+            Some(circuit) => check(circuit.name(), "ok", None),
+            None => {}
+        }
     }
     let redis = state.rag.cache.shared_is_up().await;
     match redis {
@@ -78,7 +93,7 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         check("server", "unavailable", Some("draining"));
     }
     let unavailable = draining || (database.is_err() && !remembers);
-    let all_well = database.is_ok() && embedder && redis != Some(false);
+    let all_well = database.is_ok() && embedder && models && redis != Some(false);
     let (status, text) = match (unavailable, all_well) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         (false, false) => (StatusCode::OK, "degraded"),

@@ -97,6 +97,9 @@ impl SearchRequest {
         if self.min_score.is_some_and(|score| !score.is_finite()) {
             return Err(Error::invalid("min_score", "`min_score` is a finite number"));
         }
+        if self.rerank && self.query.is_none() {
+            return Err(Error::invalid("rerank", "`rerank` needs a `query`"));
+        }
         if self.max_tokens == Some(0) {
             return Err(Error::invalid("max_tokens", "`max_tokens` is at least 1"));
         }

@@ -29,8 +29,12 @@ pub(super) fn retry() -> Bytes {
 }
 
 /// Streams events until the sender is dropped, with comments while there are none.
+///
+/// A stream is its connection's last response: one that ends while the server leaves could not say so
+/// any more, and the client's next request would be lost.
 pub(super) fn respond(events: mpsc::Receiver<Bytes>) -> HttpResponse {
     HttpResponse::Ok()
+        .force_close()
         .content_type("text/event-stream")
         .insert_header(("cache-control", "no-store"))
         .insert_header(("x-accel-buffering", "no"))

@@ -14,17 +14,20 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     responses((status = 200, description = "`{actors, breakers, pools, cache, admission, build}`")))]
 pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpResponse, ApiError> {
     let deadline = Deadline::within(Duration::from_secs(1));
-    let pool = state.rag.store.pool_status(deadline).await.ok();
+    let pools = state.rag.store.pool_status(deadline).await.ok();
     Ok(HttpResponse::Ok().json(json!({
         "actors": state.tree.status(),
-        "breakers": [],
-        "pools": {"writer": pool},
+        "breakers": state.rag.breakers(),
+        "pools": pools,
         "cache": state.rag.cache.status(),
         "admission": state.admission.status(),
         "build": {
             "version": env!("CARGO_PKG_VERSION"),
             "generator": state.rag.generator.model().unwrap_or("extractive"),
-            "embedder": {"model": "all-MiniLM-L6-v2", "dimensions": state.rag.embedder.dimensions()},
+            "embedder": {
+                "model": state.rag.embedder.model(),
+                "dimensions": state.rag.embedder.dimensions(),
+            },
         },
     })))
 }

@@ -5,7 +5,8 @@ use super::search::{Degradation, SearchQuery, SearchResponse, SearchResult, Span
 use super::{Caller, Rag};
 use crate::error::{Code, Error};
 use crate::text::language::Language;
-use mcp_rag_actors::generator::{GenerateError, Passage, Prompt, Usage, Writer};
+use mcp_rag_actors::generator::{Passage, Prompt, Usage, Writer};
+use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::TermWeights;
 use mcp_rag_actors::trace::TARGET;
 use serde::{Deserialize, Serialize};
@@ -87,7 +88,8 @@ impl Rag {
         let languages = vec![Language::from_setting(&prompt.language); prompt.passages.len()];
         let results = found.results.clone();
         emit(&events, Event::Search(Box::new(found))).await?;
-        let mut verifier = Verifier::new(Arc::clone(&prompt.passages), languages);
+        let blank = || Verifier::new(Arc::clone(&prompt.passages), languages.clone());
+        let mut verifier = blank();
         let mut model = "extractive";
         let mut usage = Usage::default();
         if let Some(name) = self.generator.model() {
@@ -95,12 +97,18 @@ impl Rag {
             let written = self.write(&prompt, Writer::Model, caller, &mut verifier, &results, &events).await;
             match written {
                 Ok(used) => usage = used,
-                Err(Failure::Generator(error)) if verifier.answer.is_empty() => {
-                    let away = Degradation::new("generator", reason(&error), "extractive");
+                // What nobody has seen yet can be taken back.
+                Err(Failure::Generator(error)) if events.is_none() || verifier.answer.is_empty() => {
+                    let away = Degradation::new("generator", error.reason(), "extractive");
                     if !query.search.allow_degraded {
                         return Err(away.forbidden());
                     }
-                    tracing::warn!(%error, "the chat model failed; answering extractively");
+                    match error {
+                        // Told once, when it opened.
+                        ModelError::Open { .. } => {}
+                        error => tracing::warn!(%error, "the chat model failed; answering extractively"),
+                    }
+                    verifier = blank();
                     degraded.push(away);
                     metrics::counter!("mcp_rag_degraded_responses_total", "stage" => "generator")
                         .increment(1);
@@ -212,12 +220,12 @@ impl Rag {
 }
 
 enum Failure {
-    Generator(GenerateError),
+    Generator(ModelError),
     Gone(Error),
 }
 
-impl From<GenerateError> for Failure {
-    fn from(error: GenerateError) -> Self {
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
         Self::Generator(error)
     }
 }
@@ -232,21 +240,8 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Gone(error) => error,
-            Failure::Generator(GenerateError::Call(call)) => call.into(),
-            Failure::Generator(error @ (GenerateError::NotConfigured | GenerateError::Failed(_))) => {
-                let mut shown = Self::new(Code::Unavailable, "the generator failed: try again");
-                shown.cause = Some(error.to_string());
-                shown
-            }
+            Failure::Generator(error) => error.into(),
         }
-    }
-}
-
-fn reason(error: &GenerateError) -> &'static str {
-    match error {
-        GenerateError::NotConfigured => "not_configured",
-        GenerateError::Failed(_) => "failed",
-        GenerateError::Call(call) => Error::from(*call).code.as_str(),
     }
 }
 

@@ -57,7 +57,7 @@ impl Catalog {
         };
         // Concurrent callers share one query.
         let shared = self.known.try_get_with(key, load).await;
-        shared.map_err(|error| copy(&error).into())
+        shared.map_err(|error| StoreError::clone(&error).into())
     }
 
     pub async fn get(&self, caller: Caller, name: &str) -> Result<Collection, Error> {
@@ -113,17 +113,4 @@ fn named(all: &[Collection], names: Option<&[String]>) -> Result<Vec<Collection>
         }
     }
     Ok(chosen)
-}
-
-/// The cache shares one error among its waiters; each needs its own.
-fn copy(error: &StoreError) -> StoreError {
-    match error {
-        StoreError::NotFound(what) => StoreError::NotFound(what),
-        StoreError::Conflict(text) => StoreError::Conflict(text.clone()),
-        StoreError::Unavailable(text) => StoreError::Unavailable(text.clone()),
-        StoreError::Saturated => StoreError::Saturated,
-        StoreError::Timeout => StoreError::Timeout,
-        StoreError::Call(call) => StoreError::Call(*call),
-        StoreError::Internal(text) => StoreError::Internal(text.clone()),
-    }
 }

@@ -4,7 +4,8 @@ use crate::text::extract::{self, Policy, Question, candidates, choose};
 use crate::text::language::Language;
 use futures_util::future::LocalBoxFuture;
 use mcp_rag_actors::embedder::{Embed, EmbedderHandle, Purpose};
-use mcp_rag_actors::generator::{Engine, GenerateError, Prompt, Usage};
+use mcp_rag_actors::generator::{Engine, Prompt, Usage};
+use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::resilience::Deadline;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -23,7 +24,7 @@ impl Engine for Extractive {
         &self,
         prompt: Prompt,
         deltas: mpsc::Sender<String>,
-    ) -> LocalBoxFuture<'_, Result<Usage, GenerateError>> {
+    ) -> LocalBoxFuture<'_, Result<Usage, ModelError>> {
         Box::pin(async move {
             for sentence in self.sentences(&prompt).await {
                 if deltas.send(sentence).await.is_err() {

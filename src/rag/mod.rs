@@ -7,6 +7,7 @@ mod citations;
 pub mod extractive;
 pub mod filter;
 pub mod ingest;
+mod rerank;
 pub mod search;
 
 use crate::config::Settings;
@@ -14,7 +15,8 @@ use catalog::Catalog;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::GeneratorHandle;
-use mcp_rag_actors::resilience::Deadline;
+use mcp_rag_actors::reranker::RerankerHandle;
+use mcp_rag_actors::resilience::{BreakerStatus, Circuit, Deadline};
 use mcp_rag_actors::store::{StoreHandle, TenantId};
 use moka::future::Cache;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub struct Rag {
     pub store: StoreHandle,
     pub cache: CacheHandle,
     pub embedder: EmbedderHandle,
+    pub reranker: RerankerHandle,
     pub generator: GeneratorHandle,
     pub catalog: Catalog,
     pub progress: ingest::Progress,
@@ -49,12 +52,20 @@ impl Rag {
         store: StoreHandle,
         cache: CacheHandle,
         embedder: EmbedderHandle,
+        reranker: RerankerHandle,
         generator: GeneratorHandle,
         settings: Settings,
     ) -> Self {
         let catalog = Catalog::new(store.clone(), Duration::from_secs(1));
         let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
         let progress = ingest::Progress::default();
-        Self { store, cache, embedder, generator, catalog, progress, settings, flights }
+        Self { store, cache, embedder, reranker, generator, catalog, progress, settings, flights }
+    }
+    /// Every dependency's circuit, in the order of a request's way.
+    pub fn breakers(&self) -> Vec<BreakerStatus> {
+        let embedder = Some(self.embedder.circuit());
+        let circuits = [self.cache.circuit(), embedder, self.reranker.circuit(), self.generator.circuit()];
+        let models = circuits.into_iter().flatten().map(Circuit::status);
+        self.store.breakers().into_iter().chain(models).collect()
     }
 }

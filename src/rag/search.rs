@@ -1,12 +1,13 @@
 //! Search: resolve → cache → embed → one statement for both legs and their fusion → pack.
 
 use super::catalog::Selection;
+use super::rerank::{Ranked, in_order};
 use super::{Caller, Rag};
 use crate::error::{Code, Error};
 use crate::text::analyze::analyze;
 use crate::text::language::Language;
 use mcp_rag_actors::embedder::{Embed, Purpose};
-use mcp_rag_actors::store::{Collection, Filter, Hit, Mode, SearchChunks, TermKey};
+use mcp_rag_actors::store::{Collection, Filter, Mode, SearchChunks, TermKey};
 use mcp_rag_actors::supervise::CallError;
 use mcp_rag_actors::trace::TARGET;
 use serde::{Deserialize, Serialize};
@@ -209,22 +210,16 @@ impl Rag {
                     Ok(mut vectors) => vectors.pop(),
                     Err(error) => {
                         mode = Mode::Lexical;
-                        degraded.push(Degradation::new(
-                            "embedder",
-                            Error::from(error).code.as_str(),
-                            "lexical",
-                        ));
+                        tracing::debug!(%error, "the query was not embedded");
+                        degraded.push(Degradation::new("embedder", error.reason(), "lexical"));
                         None
                     }
                 }
             }
         };
-        if query.rerank {
-            degraded.push(Degradation::new("reranker", "not_configured", "fused_order"));
-        }
+        let (limit, rerank) = self.candidates(query, &mut degraded);
         let embed_ms = millis(began);
         let searched = Instant::now();
-        let limit = query.top_k;
         let search = SearchChunks {
             tenant: caller.tenant,
             collections: collections.iter().map(|collection| collection.id).collect(),
@@ -242,8 +237,15 @@ impl Rag {
         let exact = search.exact;
         let find = info_span!(target: TARGET, "find", mode = mode.as_str(), exact);
         let hits = self.store.call(search, caller.deadline).instrument(find).await?;
-        let complete = hits.len() >= usize::from(limit) || exact || mode == Mode::Lexical;
+        let top_k = usize::from(query.top_k);
+        let complete = hits.len() >= top_k || exact || mode == Mode::Lexical;
         let search_ms = millis(searched);
+        let mut hits = if rerank {
+            self.rerank(query, hits, &mut degraded, caller.deadline).await
+        } else {
+            in_order(hits)
+        };
+        hits.truncate(top_k);
         let (results, truncated) = pack(hits, query, collections);
         metrics::histogram!("mcp_rag_search_seconds", "mode" => mode.as_str())
             .record(began.elapsed().as_secs_f64());
@@ -292,11 +294,11 @@ pub(super) fn term_keys(text: &str, collections: &[Collection]) -> Vec<TermKey> 
     keys
 }
 
-fn pack(hits: Vec<Hit>, query: &SearchQuery, collections: &[Collection]) -> (Vec<SearchResult>, bool) {
+fn pack(hits: Vec<Ranked>, query: &SearchQuery, collections: &[Collection]) -> (Vec<SearchResult>, bool) {
     let mut budget = query.max_tokens.map(i64::from);
     let mut truncated = false;
     let mut results = Vec::with_capacity(hits.len());
-    for hit in hits {
+    for Ranked { hit, rerank } in hits {
         if query.min_score.is_some_and(|least| hit.score < least) {
             break; // best first: the rest scores lower still
         }
@@ -319,7 +321,7 @@ fn pack(hits: Vec<Hit>, query: &SearchQuery, collections: &[Collection]) -> (Vec
             text: hit.text,
             headings: hit.headings,
             score: hit.score,
-            scores: Scores { dense: hit.dense, lexical: hit.lexical, rerank: None },
+            scores: Scores { dense: hit.dense, lexical: hit.lexical, rerank },
             span: Span { start: hit.span.0, end: hit.span.1 },
             tokens: hit.tokens,
             attributes: hit.attributes,

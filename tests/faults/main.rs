@@ -5,14 +5,19 @@
 #[expect(dead_code, reason = "shared with the other end-to-end tests, which use the rest")]
 mod support;
 
+mod cancel;
 mod chat;
 mod crash;
 mod drain;
+mod embedder;
 mod external;
+mod failover;
 mod lifecycle;
 mod outage;
 mod overload;
 mod postgres;
 mod redis;
+mod replicas;
+mod reranker;
 mod tools;
 mod traces;

@@ -1,63 +1,10 @@
 //! Redis as the second level of the cache: shared between processes, never needed.
 
 use crate::support::{Server, eventually};
-use crate::tools::{document, free_port, signal};
-use nix::sys::signal::Signal;
+use crate::tools::{breaker, document, free_port};
+use mcp_rag_chaos::redis::Redis;
 use serde_json::json;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-struct Redis {
-    child: Child,
-    port: u16,
-    home: TempDir,
-}
-
-impl Redis {
-    fn start() -> Self {
-        let home = tempfile::tempdir().expect("a directory");
-        let port = free_port();
-        Self { child: spawn(port, home.path()), port, home }
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    fn signal(&self, what: Signal) {
-        signal(self.child.id(), what);
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it ends");
-    }
-
-    /// On the same port, with nothing in it.
-    fn restart(&mut self) {
-        self.child = spawn(self.port, self.home.path());
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn spawn(port: u16, home: &Path) -> Child {
-    let local = Path::new(env!("CARGO_MANIFEST_DIR")).join(".local/redis/bin/redis-server");
-    let program = if local.exists() { local } else { PathBuf::from("redis-server") };
-    let mut command = Command::new(program);
-    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port.to_string()]);
-    command.current_dir(home).stdin(Stdio::null()).stdout(Stdio::null());
-    let child = command.spawn().expect("redis-server runs: scripts/setup.sh --test brings it");
-    eventually("Redis listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-    child
-}
 
 fn query(text: &str) -> serde_json::Value {
     json!({"query": text, "collections": ["kept"]})
@@ -112,14 +59,14 @@ fn a_redis_that_hangs_dies_and_comes_back_costs_a_little_time_and_no_answer() {
     health(&server, "ok");
     search_quickly(&server, "well");
 
-    redis.signal(Signal::SIGSTOP);
+    redis.freeze();
     search_quickly(&server, "hanging");
     health(&server, "degraded");
-    redis.signal(Signal::SIGCONT);
+    redis.thaw();
     health(&server, "ok");
     search_quickly(&server, "continued");
 
-    redis.kill();
+    redis.kill9();
     search_quickly(&server, "dead");
     health(&server, "degraded");
     redis.restart();
@@ -144,5 +91,48 @@ fn a_server_starts_while_redis_is_away() {
     server.ingest_json("kept", &(0..3).map(|n| document(n, 0)).collect::<Vec<_>>());
     health(&server, "degraded");
     search_quickly(&server, "without");
+    server.stop();
+}
+
+/// The 95th percentile of searches that nobody made before.
+fn p95(server: &Server, phase: &str) -> Duration {
+    let mut took: Vec<Duration> = (0..60)
+        .map(|n| {
+            let began = Instant::now();
+            server.search(&query(&format!("the lantern measures melt water, {phase} {n}")));
+            began.elapsed()
+        })
+        .collect();
+    took.sort();
+    took[took.len() * 95 / 100]
+}
+
+#[test]
+fn a_redis_that_hangs_costs_nothing_once_its_circuit_is_open() {
+    let redis = Redis::start();
+    // Long enough to be told from a busy machine's hiccups.
+    let settings = Server::builder().set("redis.timeout_ms", 400);
+    let mut server = settings.env("MCP_RAG__REDIS__URL", redis.url()).start();
+    server.create("kept");
+    server.ingest_json("kept", &(0..20).map(|n| document(n, 0)).collect::<Vec<_>>());
+    let healthy = p95(&server, "healthy");
+    redis.freeze();
+    let mut asked = 0;
+    eventually("the circuit opens", || {
+        asked += 1;
+        server.search(&query(&format!("is it open yet {asked}")));
+        breaker(&server, "redis")["state"] == "open"
+    });
+    // It becomes half open several times meanwhile: nobody waits for the probes.
+    let open = p95(&server, "open");
+    println!("p95 healthy {healthy:?}, with a hanging Redis {open:?}, opened after {asked} searches");
+    assert!(open < healthy + Duration::from_millis(200), "{healthy:?} → {open:?}");
+    assert_eq!(server.get("/v1/system").ok(200)["cache"]["shared_is_away"], true);
+    redis.thaw();
+    eventually("the circuit closes", || {
+        asked += 1;
+        server.search(&query(&format!("is it closed yet {asked}")));
+        breaker(&server, "redis")["state"] == "closed"
+    });
     server.stop();
 }

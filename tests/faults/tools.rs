@@ -11,6 +11,14 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
     kill(Pid::from_raw(pid.try_into().expect("a pid")), signal).expect("the process exists");
 }
 
+/// A dependency's circuit, as `GET /v1/system` shows it.
+#[track_caller]
+pub(crate) fn breaker(server: &Server, name: &str) -> Value {
+    let system = server.get("/v1/system").ok(200);
+    let breakers = system["breakers"].as_array().expect("breakers");
+    breakers.iter().find(|breaker| breaker["name"] == name).unwrap_or_else(|| panic!("{system}")).clone()
+}
+
 /// A port nobody listens on now.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("a port").port()

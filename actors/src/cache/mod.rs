@@ -2,17 +2,20 @@
 //!
 //! * Keys carry the epochs of what they depend on, so nothing is ever invalidated, only outlived.
 //! * The first level is read without a hop; only Redis is behind the actor.
-//! * Redis is never needed: an error or a slow reply is a miss and is counted.
+//! * Redis is never needed: an error or a slow reply is a miss and is counted. One that is away is not
+//!   asked (circuit `redis`), so that it costs nothing.
 
 mod redis;
+mod shared;
 
 pub use redis::RedisSettings;
 
-use crate::resilience::Deadline;
-use crate::supervise::{Handle, StartError, Tree};
+use crate::resilience::Circuit;
+use crate::supervise::{StartError, Tree};
 use bytes::Bytes;
-use redis::{Fetch, Redis, Save};
+use redis::{Fetch, Save};
 use serde::{Deserialize, Serialize};
+use shared::Shared;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -25,7 +28,7 @@ pub struct CacheSettings {
 #[derive(Clone)]
 pub struct CacheHandle {
     local: moka::future::Cache<String, Bytes>,
-    shared: Option<(Handle<Redis>, Duration)>,
+    shared: Option<Shared>,
     ttl: Duration,
 }
 
@@ -34,6 +37,8 @@ pub struct CacheStatus {
     pub entries: u64,
     pub bytes: u64,
     pub shared: bool,
+    /// Redis is configured and not asked at the moment.
+    pub shared_is_away: bool,
 }
 
 impl CacheHandle {
@@ -51,7 +56,7 @@ impl CacheHandle {
             .build();
         let connect = redis::factory(redis).map_err(|error| StartError { name: "cache", error })?;
         let handle = tree.start(tree.spec("cache", 256), connect).await?;
-        let shared = redis.url.is_some().then(|| (handle, Duration::from_millis(redis.timeout_ms)));
+        let shared = redis.url.is_some().then(|| Shared::new(handle, redis));
         Ok(Self { local, shared, ttl })
     }
 
@@ -62,20 +67,19 @@ impl CacheHandle {
             return Some(value);
         }
         count("local", "miss");
-        let (redis, timeout) = self.shared.as_ref()?;
-        let fetch = Fetch { key: key.to_owned() };
-        match redis.call(fetch, Deadline::within(*timeout)).await {
-            Ok(Ok(Some(value))) => {
+        let shared = self.shared.as_ref()?;
+        match shared.call(Fetch { key: key.to_owned() }).await {
+            Ok(Some(value)) => {
                 count("redis", "hit");
                 self.local.insert(key.to_owned(), value.clone()).await;
                 Some(value)
             }
-            Ok(Ok(None)) => {
+            Ok(None) => {
                 count("redis", "miss");
                 None
             }
-            Ok(Err(_)) | Err(_) => {
-                count("redis", "error");
+            Err(away) => {
+                count("redis", away.outcome());
                 None
             }
         }
@@ -84,19 +88,28 @@ impl CacheHandle {
     /// Stores in both levels; best effort.
     pub async fn put(&self, key: String, value: Bytes) {
         self.local.insert(key.clone(), value.clone()).await;
-        if let Some((redis, timeout)) = &self.shared {
-            let save = Save { key, value, ttl: self.ttl };
-            if !matches!(redis.call(save, Deadline::within(*timeout)).await, Ok(Ok(()))) {
-                count("redis", "error");
-            }
+        if let Some(shared) = &self.shared
+            && let Err(away) = shared.call(Save { key, value, ttl: self.ttl }).await
+        {
+            count("redis", away.outcome());
         }
     }
 
-    /// Whether Redis, where configured, answers.
+    /// Whether Redis, where configured, answers. Asks it, unless it is known to be away.
     pub async fn shared_is_up(&self) -> Option<bool> {
-        let (redis, timeout) = self.shared.as_ref()?;
-        let probe = Fetch { key: "mcp-rag:probe".to_owned() };
-        Some(matches!(redis.call(probe, Deadline::within(*timeout)).await, Ok(Ok(_))))
+        Some(self.shared.as_ref()?.is_up().await)
+    }
+
+    /// Whether Redis is configured and was found to be away; asks nobody.
+    #[must_use]
+    pub fn shared_is_away(&self) -> bool {
+        self.shared.as_ref().is_some_and(Shared::is_away)
+    }
+
+    /// The circuit of Redis, where it is configured.
+    #[must_use]
+    pub fn circuit(&self) -> Option<&Circuit> {
+        self.shared.as_ref().map(Shared::circuit)
     }
 
     #[must_use]
@@ -105,6 +118,7 @@ impl CacheHandle {
             entries: self.local.entry_count(),
             bytes: self.local.weighted_size(),
             shared: self.shared.is_some(),
+            shared_is_away: self.shared_is_away(),
         }
     }
 }

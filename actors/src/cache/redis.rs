@@ -34,6 +34,10 @@ pub(super) struct Save {
     pub(super) ttl: Duration,
 }
 
+/// Whether Redis answers at all.
+#[derive(Debug)]
+pub(super) struct Ping;
+
 /// Redis did not answer or is not configured; the caller counts a miss.
 #[derive(Debug)]
 pub(super) struct Unavailable;
@@ -44,6 +48,10 @@ impl Request for Fetch {
     fn repeat(&self) -> Option<Self> {
         Some(self.clone())
     }
+}
+
+impl Request for Ping {
+    type Reply = Result<(), Unavailable>;
 }
 
 impl Request for Save {
@@ -90,5 +98,13 @@ impl Serve<Save> for Redis {
         let mut connection = pool.get().await.map_err(|_| Unavailable)?;
         let millis = u64::try_from(save.ttl.as_millis()).unwrap_or(u64::MAX);
         connection.pset_ex::<_, _, ()>(save.key, save.value.as_ref(), millis).await.map_err(|_| Unavailable)
+    }
+}
+
+impl Serve<Ping> for Redis {
+    async fn serve(self: Rc<Self>, _: Ping, _: Deadline) -> Result<(), Unavailable> {
+        let pool = self.0.as_ref().ok_or(Unavailable)?;
+        let mut connection = pool.get().await.map_err(|_| Unavailable)?;
+        connection.ping::<()>().await.map_err(|_| Unavailable)
     }
 }

@@ -1,10 +1,9 @@
+use super::MAX_TEXTS;
 use super::queue::{Item, Queue};
-use super::{EmbedderSettings, MAX_TEXTS, threads};
+use super::remote::Remote;
+use crate::remote::ModelError;
 use crate::resilience::Deadline;
-use crate::supervise::{
-    ActorStatus, CallError, Handle, Lifeline, Priority, Request, Serve, Service, StartError, Tree,
-};
-use mcp_rag_minilm::{Model, Tokenizer};
+use crate::supervise::{CallError, Priority, Request, Serve, Service};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -23,16 +22,8 @@ pub struct Embed {
     pub purpose: Purpose,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum EmbedError {
-    #[error("more than {MAX_TEXTS} texts in one request")]
-    TooManyTexts,
-    #[error("the embedding threads ended")]
-    Lost,
-}
-
 impl Request for Embed {
-    type Reply = Result<Vec<Vec<f32>>, EmbedError>;
+    type Reply = Result<Vec<Vec<f32>>, ModelError>;
 
     fn priority(&self) -> Priority {
         match self.purpose {
@@ -47,23 +38,39 @@ impl Request for Embed {
     }
 }
 
-pub struct Embedder {
-    queue: Arc<Queue>,
+pub struct Embedder(pub(super) Engine);
+
+pub(super) enum Engine {
+    Local(Local),
+    Remote(Remote),
 }
+
+/// The way to the embedding threads, which end with it.
+pub(super) struct Local(pub(super) Arc<Queue>);
 
 impl Service for Embedder {}
 
-impl Drop for Embedder {
+impl Drop for Local {
     fn drop(&mut self) {
-        self.queue.close();
+        self.0.close();
     }
 }
 
 impl Serve<Embed> for Embedder {
-    async fn serve(self: Rc<Self>, embed: Embed, _: Deadline) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn serve(self: Rc<Self>, embed: Embed, deadline: Deadline) -> Result<Vec<Vec<f32>>, ModelError> {
         if embed.texts.len() > MAX_TEXTS {
-            return Err(EmbedError::TooManyTexts);
+            // Callers batch by MAX_TEXTS; a larger request is refused like any other overload.
+            return Err(CallError::Overloaded.into());
         }
+        match &self.0 {
+            Engine::Local(local) => local.embed(embed).await,
+            Engine::Remote(remote) => remote.embed(embed, deadline).await,
+        }
+    }
+}
+
+impl Local {
+    async fn embed(&self, embed: Embed) -> Result<Vec<Vec<f32>>, ModelError> {
         let (items, answers): (Vec<_>, Vec<_>) = embed
             .texts
             .into_iter()
@@ -72,66 +79,11 @@ impl Serve<Embed> for Embedder {
                 (Item { text, reply }, answer)
             })
             .unzip();
-        self.queue.push(items, embed.purpose == Purpose::Query);
+        self.0.push(items, embed.purpose == Purpose::Query);
         let mut vectors = Vec::with_capacity(answers.len());
         for answer in answers {
-            vectors.push(answer.await.map_err(|_| EmbedError::Lost)?);
+            vectors.push(answer.await.map_err(|_| CallError::Lost)?);
         }
         Ok(vectors)
-    }
-}
-
-/// The way to the embedder; the tokenizer is shared because chunking needs it too.
-#[derive(Clone)]
-pub struct EmbedderHandle {
-    handle: Handle<Embedder>,
-    model: Model,
-}
-
-impl EmbedderHandle {
-    /// Loads the model (once for all incarnations: its weights never change) and starts.
-    pub async fn start(tree: &Tree, settings: &EmbedderSettings) -> Result<Self, StartError> {
-        let refused = |error: String| StartError { name: "embedder", error };
-        let model = Model::load(&settings.directory()).map_err(|error| refused(error.to_string()))?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let count = if settings.threads == 0 { cores } else { settings.threads };
-        let (weights, batch_tokens) = (model.clone(), settings.batch_tokens);
-        let factory = move |lifeline: Lifeline| {
-            let weights = weights.clone();
-            async move {
-                let queue = Arc::new(Queue::default());
-                threads::start(count, batch_tokens, &weights, &queue, &lifeline)
-                    .map_err(|error| format!("no thread to embed on: {error}"))?;
-                Ok(Embedder { queue })
-            }
-        };
-        let handle = tree.start(tree.spec("embedder", settings.queue), factory).await?;
-        Ok(Self { handle, model })
-    }
-
-    #[must_use]
-    pub fn dimensions(&self) -> usize {
-        self.model.dimensions()
-    }
-
-    #[must_use]
-    pub fn tokenizer(&self) -> &Tokenizer {
-        self.model.tokenizer()
-    }
-
-    #[must_use]
-    pub fn actor(&self) -> ActorStatus {
-        self.handle.status()
-    }
-
-    /// # Cancel safety
-    /// Dropping the future withdraws the texts that no thread has taken yet.
-    pub async fn embed(&self, embed: Embed, deadline: Deadline) -> Result<Vec<Vec<f32>>, CallError> {
-        match self.handle.call(embed, deadline).await? {
-            Ok(vectors) => Ok(vectors),
-            Err(EmbedError::Lost) => Err(CallError::Lost),
-            // Callers batch by MAX_TEXTS; a larger request is refused like any other overload.
-            Err(EmbedError::TooManyTexts) => Err(CallError::Overloaded),
-        }
     }
 }

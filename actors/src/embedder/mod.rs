@@ -1,41 +1,27 @@
-//! Sole owner of the embedding model.
+//! Sole owner of the embedding model, in this process or behind HTTP.
 //!
 //! * Shape: texts in, L2-normalised vectors of [`EmbedderHandle::dimensions`] floats out.
-//! * Work runs on dedicated threads, never on the arbiter. Texts of many callers share a forward
-//!   pass; queries go before passages, and a pass is short, so a query waits for one at most.
-//! * Overload: a fixed number of requests is admitted; the next one fails at once.
-//! * Cancel safety: texts whose caller has left are skipped.
+//! * The local model works on dedicated threads, never on the arbiter. Texts of many callers share a
+//!   forward pass; queries go before passages, and a pass is short, so a query waits for one at most.
+//! * A remote one is asked over a bounded number of connections, some of them for queries alone. What it
+//!   replies is checked before anyone sees it: count, order, length, finite numbers.
+//! * Whoever embeds, documents are cut into chunks by the local model's tokenizer, so that the same
+//!   document has the same chunks under every model.
+//! * Overload: a fixed number of requests is admitted; the next one fails at once. A model that fails is
+//!   not asked for a while (circuit `embedder`).
+//! * Cancel safety: texts whose caller has left are skipped; a remote call's connection is closed.
 
 mod actor;
+mod handle;
 mod queue;
+mod remote;
+mod settings;
 mod threads;
 
-pub use actor::{Embed, EmbedError, Embedder, EmbedderHandle, Purpose};
+pub use actor::{Embed, Embedder, Purpose};
+pub use handle::EmbedderHandle;
 pub use mcp_rag_minilm::Tokenizer;
-
-use serde::Deserialize;
-use std::path::PathBuf;
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EmbedderSettings {
-    pub model_dir: PathBuf,
-    /// 0: one per core.
-    pub threads: usize,
-    pub queue: usize,
-    pub batch_tokens: usize,
-}
-
-impl EmbedderSettings {
-    /// The model's folder. A relative one is looked for in the current directory, then above the
-    /// program, so that a built binary works from anywhere.
-    fn directory(&self) -> PathBuf {
-        let program = std::env::current_exe().unwrap_or_default();
-        let above = program.ancestors().skip(1).map(|folder| folder.join(&self.model_dir));
-        let found = std::iter::once(self.model_dir.clone()).chain(above).find(|folder| folder.is_dir());
-        found.unwrap_or_else(|| self.model_dir.clone())
-    }
-}
+pub use settings::{EmbedderKind, EmbedderSettings};
 
 /// Texts one request may hold, so that the queue is bounded in texts too.
 pub const MAX_TEXTS: usize = 64;

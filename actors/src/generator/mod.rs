@@ -4,14 +4,16 @@
 //!   fills memory.
 //! * Engines mark what they rely on as `[n]`; nobody trusts the marks before the citations are
 //!   verified against the passages (`src/rag/citations.rs`).
+//! * A chat model that fails, or is silent for too long, is not asked for a while (circuit `generator`).
 //! * Overload: admission is bounded. Cancel safety: dropping the call ends the generation and the
 //!   connection behind it.
 
 mod chat;
 mod sse;
 
-use crate::resilience::Deadline;
-use crate::supervise::{CallError, Handle, Lifeline, Request, Serve, Service, StartError, Tree};
+use crate::remote::{self, ModelError};
+use crate::resilience::{BreakerSettings, Circuit, Deadline};
+use crate::supervise::{Handle, Lifeline, Request, Serve, Service, StartError, Tree};
 use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,9 @@ pub struct GeneratorSettings {
     pub base_url: Option<String>,
     pub model: Option<String>,
     pub api_key: Option<SecretString>,
+    /// Until the first word, and between any two pieces of the reply.
+    pub first_token_ms: u64,
+    /// For a whole answer.
     pub timeout_ms: u64,
     pub max_output_tokens: u32,
 }
@@ -41,13 +46,13 @@ pub enum GeneratorKind {
 
 impl GeneratorSettings {
     pub fn validate(&self) -> Result<(), String> {
-        match self.kind {
-            GeneratorKind::Extractive => Ok(()),
-            GeneratorKind::Openai if self.base_url.is_none() || self.model.is_none() => {
-                Err("generator.kind = \"openai\" needs generator.base_url and generator.model".to_owned())
-            }
-            GeneratorKind::Openai => Ok(()),
+        if self.kind == GeneratorKind::Openai && (self.base_url.is_none() || self.model.is_none()) {
+            return Err("generator.kind = \"openai\" needs generator.base_url and generator.model".to_owned());
         }
+        if !(1..=self.timeout_ms).contains(&self.first_token_ms) {
+            return Err("generator.first_token_ms must be within 1..=generator.timeout_ms".to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -81,24 +86,13 @@ pub struct Usage {
     pub completion_tokens: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GenerateError {
-    #[error("no chat model is configured")]
-    NotConfigured,
-    /// The text is for the log: a status or a transport error, never content.
-    #[error("the chat model failed: {0}")]
-    Failed(String),
-    #[error("the service is not available: {0}")]
-    Call(#[from] CallError),
-}
-
 /// Something that writes an answer with `[n]` marks; an empty answer is an abstention.
 pub trait Engine {
     fn generate(
         &self,
         prompt: Prompt,
         deltas: mpsc::Sender<String>,
-    ) -> LocalBoxFuture<'_, Result<Usage, GenerateError>>;
+    ) -> LocalBoxFuture<'_, Result<Usage, ModelError>>;
 }
 
 /// Which engine a call is for.
@@ -113,10 +107,12 @@ struct Generate {
     prompt: Prompt,
     writer: Writer,
     deltas: mpsc::Sender<String>,
+    /// How long to wait for the first word.
+    patience: Duration,
 }
 
 impl Request for Generate {
-    type Reply = Result<Usage, GenerateError>;
+    type Reply = Result<Usage, ModelError>;
 }
 
 struct Generator {
@@ -127,12 +123,12 @@ struct Generator {
 impl Service for Generator {}
 
 impl Serve<Generate> for Generator {
-    async fn serve(self: Rc<Self>, generate: Generate, _: Deadline) -> Result<Usage, GenerateError> {
-        let Generate { prompt, writer, deltas } = generate;
+    async fn serve(self: Rc<Self>, generate: Generate, _: Deadline) -> Result<Usage, ModelError> {
+        let Generate { prompt, writer, deltas, patience } = generate;
         match (writer, &self.model) {
             (Writer::Extractive, _) => self.extractive.generate(prompt, deltas).await,
-            (Writer::Model, Some(model)) => model.generate(prompt, deltas).await,
-            (Writer::Model, None) => Err(GenerateError::NotConfigured),
+            (Writer::Model, Some(model)) => model.generate(&prompt, &deltas, patience).await,
+            (Writer::Model, None) => Err(ModelError::NotConfigured),
         }
     }
 }
@@ -140,7 +136,7 @@ impl Serve<Generate> for Generator {
 #[derive(Clone)]
 pub struct GeneratorHandle {
     handle: Handle<Generator>,
-    model: Option<String>,
+    model: Option<(String, Circuit)>,
     timeout: Duration,
 }
 
@@ -155,7 +151,10 @@ impl GeneratorHandle {
         F: Fn() -> Rc<dyn Engine> + Send + Sync + 'static,
     {
         let configured = (settings.kind == GeneratorKind::Openai).then(|| settings.clone());
+        // Being slow is judged by the first word, which the engine bounds, never by an answer's length.
+        let breaker = BreakerSettings { slow_call: Duration::MAX, ..BreakerSettings::default() };
         let model = configured.as_ref().and_then(|settings| settings.model.clone());
+        let model = model.map(|name| (name, Circuit::new("generator", breaker)));
         let extractive = Arc::new(extractive);
         let factory = move |_: Lifeline| {
             let (configured, extractive) = (configured.clone(), Arc::clone(&extractive));
@@ -171,18 +170,38 @@ impl GeneratorHandle {
     /// The configured chat model's name.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
-        self.model.as_deref()
+        self.model.as_ref().map(|(name, _)| name.as_str())
+    }
+
+    /// The chat model's circuit, where one is configured.
+    #[must_use]
+    pub fn circuit(&self) -> Option<&Circuit> {
+        self.model.as_ref().map(|(_, circuit)| circuit)
     }
 
     /// Writes into `deltas` until the answer is complete.
+    ///
+    /// A model that says nothing is given up with half of the deadline left.
     pub async fn generate(
         &self,
         prompt: Prompt,
         writer: Writer,
         deltas: mpsc::Sender<String>,
         deadline: Deadline,
-    ) -> Result<Usage, GenerateError> {
-        let generate = Generate { prompt, writer, deltas };
-        self.handle.call(generate, deadline.capped(self.timeout)).await?
+    ) -> Result<Usage, ModelError> {
+        let pass = match (writer, &self.model) {
+            (Writer::Model, Some((_, circuit))) => Some(circuit.admit()?),
+            (Writer::Model | Writer::Extractive, _) => None,
+        };
+        let patience = deadline.remaining() / 2;
+        let generate = Generate { prompt, writer, deltas, patience };
+        let called = self.handle.call(generate, deadline.capped(self.timeout)).await;
+        let outcome = called.map_err(ModelError::from).flatten();
+        match (pass, &outcome) {
+            (Some(pass), Ok(_)) => pass.succeed(),
+            (Some(pass), Err(error)) => remote::settle(pass, error),
+            (None, _) => {}
+        }
+        outcome
     }
 }

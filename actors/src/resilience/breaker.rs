@@ -70,6 +70,8 @@ impl BreakerState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Success,
+    /// It took its time, as such a call may.
+    Unhurried,
     Failure,
     /// The dependency refused and said for how long.
     Refused(Duration),
@@ -127,14 +129,15 @@ impl Breaker {
         if ticket.generation != self.generation {
             return;
         }
-        let slow = now.saturating_duration_since(ticket.admitted) >= self.settings.slow_call;
+        let took = now.saturating_duration_since(ticket.admitted);
+        let slow = took >= self.settings.slow_call && outcome != Outcome::Unhurried;
         match (&mut self.state, outcome) {
             (State::Closed(_) | State::HalfOpen { .. }, Outcome::Refused(retry_after)) => {
                 self.consecutive += 1;
                 self.trip(now, random, retry_after);
             }
             (State::Closed(_), Outcome::Ignored | Outcome::Lost) | (State::Open { .. }, _) => {}
-            (State::Closed(window), Outcome::Success | Outcome::Failure) => {
+            (State::Closed(window), Outcome::Success | Outcome::Unhurried | Outcome::Failure) => {
                 let failed = outcome == Outcome::Failure;
                 window.add(now, failed, slow);
                 self.consecutive = if failed { self.consecutive + 1 } else { 0 };
@@ -143,12 +146,15 @@ impl Breaker {
                 }
             }
             (State::HalfOpen { probing }, Outcome::Ignored) => *probing = false,
-            (State::HalfOpen { .. }, Outcome::Success) if !slow => {
+            (State::HalfOpen { .. }, Outcome::Success | Outcome::Unhurried) if !slow => {
                 self.consecutive = 0;
                 self.opened = 0;
                 self.enter(State::Closed(Window::default()));
             }
-            (State::HalfOpen { .. }, Outcome::Success | Outcome::Failure | Outcome::Lost) => {
+            (
+                State::HalfOpen { .. },
+                Outcome::Success | Outcome::Unhurried | Outcome::Failure | Outcome::Lost,
+            ) => {
                 self.consecutive += 1;
                 self.trip(now, random, Duration::ZERO);
             }

@@ -62,17 +62,22 @@ impl Circuit {
     /// Leave to make one call; end it with one of the pass's methods.
     pub fn admit(&self) -> Result<Pass, Open> {
         let now = Instant::now();
-        let admitted = self.change(|breaker| breaker.admit(now));
-        match admitted {
-            Ok(ticket) => Ok(Pass { circuit: self.clone(), ticket: Some(ticket) }),
-            Err(retry_in) => Err(Open { retry_in }),
-        }
+        let (admitted, state) = self.change(|breaker| (breaker.admit(now), breaker.entered()));
+        let ticket = admitted.map_err(|retry_in| Open { retry_in })?;
+        let probe = state == BreakerState::HalfOpen;
+        Ok(Pass { circuit: self.clone(), ticket: Some(ticket), probe })
     }
 
     /// Whether a call would be refused now. Takes no probe's place.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.0.lock().breaker.state(Instant::now()) == BreakerState::Open
+        self.refuses_now().is_err()
+    }
+
+    /// The refusal a call would meet now, for callers in front of the one who admits.
+    pub fn refuses_now(&self) -> Result<(), Open> {
+        let retry_in = self.0.lock().breaker.retry_in(Instant::now());
+        if retry_in.is_zero() { Ok(()) } else { Err(Open { retry_in }) }
     }
 
     #[must_use]
@@ -149,11 +154,23 @@ fn show(breaker: &'static str, state: BreakerState) {
 pub struct Pass {
     circuit: Circuit,
     ticket: Option<Ticket>,
+    probe: bool,
 }
 
 impl Pass {
     pub fn succeed(self) {
         self.end(Outcome::Success);
+    }
+
+    /// It succeeded, and its duration says nothing: bulk work, a stream.
+    pub fn succeed_unhurried(self) {
+        self.end(Outcome::Unhurried);
+    }
+
+    /// Whether this is the one call that decides if a half-open circuit closes.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.probe
     }
 
     /// The dependency failed: an error of its own, garbage, or no answer in time.
@@ -224,7 +241,10 @@ mod tests {
         while circuit.is_open() {
             std::thread::yield_now();
         }
-        circuit.admit().expect("the probe").succeed();
+        let probe = circuit.admit().expect("the probe");
+        assert!(probe.is_probe());
+        probe.succeed();
+        assert!(!circuit.admit().expect("closed").is_probe());
         let status = circuit.status();
         assert_eq!((status.state, status.opened_at), (BreakerState::Closed, None));
     }

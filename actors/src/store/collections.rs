@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::ids::{CollectionId, TenantId};
+use super::read::Sees;
 use super::{Store, only_row};
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
@@ -67,8 +68,12 @@ impl Request for CreateCollection {
 }
 
 impl Serve<CreateCollection> for Store {
-    async fn serve(self: Rc<Self>, new: CreateCollection, _: Deadline) -> Result<Collection, StoreError> {
-        let connection = self.connection(new.tenant).await?;
+    async fn serve(
+        self: Rc<Self>,
+        new: CreateCollection,
+        deadline: Deadline,
+    ) -> Result<Collection, StoreError> {
+        let connection = self.connection(new.tenant, deadline).await?;
         let sql = format!(
             "INSERT INTO collections (tenant_id, name, description, metadata, language, max_tokens, overlap_tokens) \
              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, name) DO NOTHING RETURNING {COLUMNS}"
@@ -81,6 +86,7 @@ impl Serve<CreateCollection> for Store {
                 &[&new.tenant.0, &new.name, &new.description, &new.metadata, &new.language, &max, &overlap],
             )
             .await?;
+        self.done(new.tenant, connection);
         row.map(|row| Collection::read(&row))
             .ok_or_else(|| StoreError::Conflict("a collection with this name exists already".to_owned()))
     }
@@ -104,13 +110,13 @@ impl Serve<ListCollections> for Store {
     async fn serve(
         self: Rc<Self>,
         list: ListCollections,
-        _: Deadline,
+        deadline: Deadline,
     ) -> Result<Vec<Collection>, StoreError> {
-        let connection = self.connection(list.tenant).await?;
         let sql = format!("SELECT {COLUMNS} FROM collections WHERE tenant_id = $1 ORDER BY name LIMIT 10000");
-        let statement = connection.prepare_cached(&sql).await?;
-        let rows = connection.query(&statement, &[&list.tenant.0]).await?;
-        Ok(rows.iter().map(Collection::read).collect())
+        let rows = self.read(list.tenant, Sees::Newest, &sql, &[&list.tenant.0], deadline).await?;
+        let collections: Vec<Collection> = rows.iter().map(Collection::read).collect();
+        self.epochs.learn(collections.iter().map(|collection| (collection.id, collection.epoch)));
+        Ok(collections)
     }
 }
 
@@ -128,8 +134,12 @@ impl Request for UpdateCollection {
 }
 
 impl Serve<UpdateCollection> for Store {
-    async fn serve(self: Rc<Self>, change: UpdateCollection, _: Deadline) -> Result<Collection, StoreError> {
-        let connection = self.connection(change.tenant).await?;
+    async fn serve(
+        self: Rc<Self>,
+        change: UpdateCollection,
+        deadline: Deadline,
+    ) -> Result<Collection, StoreError> {
+        let connection = self.connection(change.tenant, deadline).await?;
         let sql = format!(
             "UPDATE collections SET description = coalesce($3, description), metadata = coalesce($4, metadata), \
              updated_at = now() WHERE tenant_id = $1 AND collection_id = $2 RETURNING {COLUMNS}"
@@ -138,6 +148,7 @@ impl Serve<UpdateCollection> for Store {
         let rows = connection
             .query(&statement, &[&change.tenant.0, &change.id.0, &change.description, &change.metadata])
             .await?;
+        self.done(change.tenant, connection);
         Ok(Collection::read(only_row(&rows, "collection")?))
     }
 }
@@ -161,8 +172,12 @@ impl Request for DeleteCollection {
 }
 
 impl Serve<DeleteCollection> for Store {
-    async fn serve(self: Rc<Self>, delete: DeleteCollection, _: Deadline) -> Result<Receipt, StoreError> {
-        let mut connection = self.connection(delete.tenant).await?;
+    async fn serve(
+        self: Rc<Self>,
+        delete: DeleteCollection,
+        deadline: Deadline,
+    ) -> Result<Receipt, StoreError> {
+        let mut connection = self.connection(delete.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
         let key: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&delete.tenant.0, &delete.id.0];
         // Writers of this collection hold the same lock, so the counts are of what is deleted.
@@ -178,6 +193,7 @@ impl Serve<DeleteCollection> for Store {
             .execute("DELETE FROM collections WHERE tenant_id = $1 AND collection_id = $2", &key)
             .await?;
         transaction.commit().await?;
+        self.done(delete.tenant, connection);
         let [embeddings, _, _, chunks, documents] = removed;
         Ok(Receipt { documents, chunks, embeddings })
     }

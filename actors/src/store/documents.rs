@@ -3,6 +3,7 @@
 use super::collections::Receipt;
 use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId, JobId, TenantId};
+use super::read::Sees;
 use super::{Store, only_row, publish};
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use std::rc::Rc;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 pub(super) const COLUMNS: &str = "document_id, collection_id, external_id, version, status, error, job_id, title, \
                                   uri, media_type, attributes, acl, chunks, created_at, updated_at";
@@ -112,12 +114,16 @@ INSERT INTO document_versions (tenant_id, document_id, version, content_hash, ti
 SELECT $1, document_id, version, $10, $5, $6, $7, $8, $9, $11 FROM accepted";
 
 impl Serve<AcceptDocuments> for Store {
-    async fn serve(self: Rc<Self>, mut accept: AcceptDocuments, _: Deadline) -> Result<Accepted, StoreError> {
+    async fn serve(
+        self: Rc<Self>,
+        mut accept: AcceptDocuments,
+        deadline: Deadline,
+    ) -> Result<Accepted, StoreError> {
         // One order for all writers: two uploads of the same documents do not wait for each other in a
         // circle. Stable, so that of several with one id the last still wins.
         accept.documents.sort_by(|a, b| a.external_id.cmp(&b.external_id));
         let (tenant, collection) = (accept.tenant.0, accept.collection.0);
-        let mut connection = self.connection(accept.tenant).await?;
+        let mut connection = self.connection(accept.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
         let start = "INSERT INTO jobs (tenant_id, collection_id, kind, total) VALUES ($1, $2, 'ingest', 0) RETURNING job_id";
         let job: i64 =
@@ -149,6 +155,7 @@ impl Serve<AcceptDocuments> for Store {
         }
         if changed == 0 {
             transaction.rollback().await?;
+            self.done(accept.tenant, connection);
             return Ok(Accepted { job: None, changed: 0 });
         }
         // A document that stands twice in one request is still one document.
@@ -156,6 +163,7 @@ impl Serve<AcceptDocuments> for Store {
                       AND status IN ('queued', 'running')) WHERE tenant_id = $1 AND job_id = $2";
         transaction.execute(finish, &[&tenant, &job]).await?;
         transaction.commit().await?;
+        self.done(accept.tenant, connection);
         Ok(Accepted { job: Some(JobId(job)), changed: usize::try_from(changed).unwrap_or(usize::MAX) })
     }
 }
@@ -176,14 +184,12 @@ impl Request for GetDocument {
 }
 
 impl Serve<GetDocument> for Store {
-    async fn serve(self: Rc<Self>, get: GetDocument, _: Deadline) -> Result<Document, StoreError> {
-        let connection = self.connection(get.tenant).await?;
+    async fn serve(self: Rc<Self>, get: GetDocument, deadline: Deadline) -> Result<Document, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM documents WHERE tenant_id = $1 AND collection_id = $2 AND external_id = $3"
         );
-        let statement = connection.prepare_cached(&sql).await?;
-        let rows =
-            connection.query(&statement, &[&get.tenant.0, &get.collection.0, &get.external_id]).await?;
+        let key: [&(dyn ToSql + Sync); 3] = [&get.tenant.0, &get.collection.0, &get.external_id];
+        let rows = self.read(get.tenant, Sees::OwnWrites, &sql, &key, deadline).await?;
         Ok(Document::read(only_row(&rows, "document")?))
     }
 }
@@ -209,8 +215,11 @@ impl Request for ListDocuments {
 }
 
 impl Serve<ListDocuments> for Store {
-    async fn serve(self: Rc<Self>, list: ListDocuments, _: Deadline) -> Result<Vec<Document>, StoreError> {
-        let connection = self.connection(list.tenant).await?;
+    async fn serve(
+        self: Rc<Self>,
+        list: ListDocuments,
+        deadline: Deadline,
+    ) -> Result<Vec<Document>, StoreError> {
         // `after` and `before` are positions in the order asked for.
         let (order, follows, precedes) = if list.descending { ("DESC", "<", ">") } else { ("ASC", ">", "<") };
         let sql = format!(
@@ -219,14 +228,10 @@ impl Serve<ListDocuments> for Store {
              AND ($4::bigint IS NULL OR document_id {follows} $4) \
              AND ($5::bigint IS NULL OR document_id {precedes} $5) ORDER BY document_id {order} LIMIT $6"
         );
-        let statement = connection.prepare_cached(&sql).await?;
         let (after, before) = (list.after.map(|id| id.0), list.before.map(|id| id.0));
-        let rows = connection
-            .query(
-                &statement,
-                &[&list.tenant.0, &list.collection.0, &list.status, &after, &before, &(list.limit + 1)],
-            )
-            .await?;
+        let parameters: [&(dyn ToSql + Sync); 6] =
+            [&list.tenant.0, &list.collection.0, &list.status, &after, &before, &(list.limit + 1)];
+        let rows = self.read(list.tenant, Sees::OwnWrites, &sql, &parameters, deadline).await?;
         Ok(rows.iter().map(Document::read).collect())
     }
 }
@@ -248,15 +253,13 @@ impl Request for GetContent {
 }
 
 impl Serve<GetContent> for Store {
-    async fn serve(self: Rc<Self>, get: GetContent, _: Deadline) -> Result<String, StoreError> {
-        let connection = self.connection(get.tenant).await?;
+    async fn serve(self: Rc<Self>, get: GetContent, deadline: Deadline) -> Result<String, StoreError> {
         let sql = "SELECT v.text, CASE WHEN v.text IS NULL THEN v.raw END FROM documents d \
                    JOIN document_versions v ON v.tenant_id = d.tenant_id AND v.document_id = d.document_id \
                    AND v.version = d.published_version \
                    WHERE d.tenant_id = $1 AND d.collection_id = $2 AND d.external_id = $3";
-        let statement = connection.prepare_cached(sql).await?;
-        let rows =
-            connection.query(&statement, &[&get.tenant.0, &get.collection.0, &get.external_id]).await?;
+        let key: [&(dyn ToSql + Sync); 3] = [&get.tenant.0, &get.collection.0, &get.external_id];
+        let rows = self.read(get.tenant, Sees::OwnWrites, sql, &key, deadline).await?;
         let row = only_row(&rows, "published document")?;
         Ok(match (row.get::<_, Option<String>>(0), row.get::<_, Option<Vec<u8>>>(1)) {
             (Some(text), _) => text,
@@ -278,9 +281,13 @@ impl Request for DeleteDocument {
 }
 
 impl Serve<DeleteDocument> for Store {
-    async fn serve(self: Rc<Self>, delete: DeleteDocument, _: Deadline) -> Result<Receipt, StoreError> {
+    async fn serve(
+        self: Rc<Self>,
+        delete: DeleteDocument,
+        deadline: Deadline,
+    ) -> Result<Receipt, StoreError> {
         let (tenant, collection) = (delete.tenant.0, delete.collection.0);
-        let mut connection = self.connection(delete.tenant).await?;
+        let mut connection = self.connection(delete.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
         publish::lock_collection(&transaction, tenant, collection).await?;
         let find = "SELECT document_id FROM documents \
@@ -291,6 +298,7 @@ impl Serve<DeleteDocument> for Store {
         let sql = "DELETE FROM documents WHERE tenant_id = $1 AND document_id = $2";
         transaction.execute(sql, &[&tenant, &document]).await?;
         transaction.commit().await?;
+        self.done(delete.tenant, connection);
         Ok(Receipt { documents: 1, ..receipt })
     }
 }

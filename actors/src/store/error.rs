@@ -1,9 +1,9 @@
 use crate::supervise::CallError;
-use deadpool_postgres::PoolError;
-use tokio_postgres::error::SqlState;
+use std::time::Duration;
+use tokio_postgres::error::{DbError, SqlState};
 
 /// Why the database did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -12,6 +12,12 @@ pub enum StoreError {
     /// Out of reach for now; the same call may succeed later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// Not even asked: it did not answer lately and is asked again after this time.
+    #[error("the database is unavailable: its circuit is open")]
+    CircuitOpen { retry_in: Duration },
+    /// Only reads are answered until a server that accepts writes is found.
+    #[error("the database is read-only: {0}")]
+    ReadOnly(String),
     /// No connection became free in time.
     #[error("the database has no connection free")]
     Saturated,
@@ -25,36 +31,36 @@ pub enum StoreError {
     Internal(String),
 }
 
+impl StoreError {
+    /// Whether another server may well answer the same question.
+    pub(super) fn is_of_the_server(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::CircuitOpen { .. } | Self::Saturated)
+    }
+}
+
+/// The message alone: `detail` may quote row contents, which must never be logged.
+pub(super) fn text(db: &DbError) -> String {
+    format!("{} ({})", db.message(), db.code().code())
+}
+
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
             return Self::Unavailable(error.to_string());
         };
-        // The message alone: `detail` may quote row contents, which must never be logged.
-        let text = format!("{} ({})", db.message(), db.code().code());
+        let text = text(db);
         match db.code() {
             &SqlState::QUERY_CANCELED => Self::Timeout,
             &SqlState::UNIQUE_VIOLATION | &SqlState::FOREIGN_KEY_VIOLATION => Self::Conflict(text),
-            &SqlState::READ_ONLY_SQL_TRANSACTION
-            | &SqlState::TOO_MANY_CONNECTIONS
-            | &SqlState::T_R_DEADLOCK_DETECTED
-            | &SqlState::T_R_SERIALIZATION_FAILURE => Self::Unavailable(text),
-            // 08 connection, 53 resources, 57P administrator intervention and start-up, 58 system
-            code if ["08", "53", "57P", "58"].iter().any(|class| code.code().starts_with(class)) => {
+            &SqlState::READ_ONLY_SQL_TRANSACTION => Self::ReadOnly(text),
+            &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE => {
+                Self::Unavailable(text)
+            }
+            // 08 connection, 28 credentials, 53 resources, 57P administrator and start-up, 58 system
+            code if ["08", "28", "53", "57P", "58"].iter().any(|class| code.code().starts_with(class)) => {
                 Self::Unavailable(text)
             }
             _ => Self::Internal(text),
-        }
-    }
-}
-
-impl From<PoolError> for StoreError {
-    fn from(error: PoolError) -> Self {
-        match error {
-            PoolError::Backend(error) => error.into(),
-            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Self::Saturated,
-            PoolError::Timeout(_) | PoolError::Closed => Self::Unavailable("no connection".to_owned()),
-            PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => Self::Internal(error.to_string()),
         }
     }
 }

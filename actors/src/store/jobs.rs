@@ -5,6 +5,7 @@
 
 use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId, JobId, TenantId};
+use super::read::Sees;
 use super::{Store, only_row};
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
@@ -12,6 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 /// Progress is derived: what is no longer waiting is done.
 const SELECT: &str = "SELECT job_id, kind, status, total, (SELECT count(*)::int FROM documents d \
@@ -72,11 +74,10 @@ impl Request for GetJob {
 }
 
 impl Serve<GetJob> for Store {
-    async fn serve(self: Rc<Self>, get: GetJob, _: Deadline) -> Result<Job, StoreError> {
-        let connection = self.connection(get.tenant).await?;
+    async fn serve(self: Rc<Self>, get: GetJob, deadline: Deadline) -> Result<Job, StoreError> {
         let sql = format!("{SELECT} WHERE tenant_id = $1 AND job_id = $2");
-        let statement = connection.prepare_cached(&sql).await?;
-        let rows = connection.query(&statement, &[&get.tenant.0, &get.id.0]).await?;
+        let rows =
+            self.read(get.tenant, Sees::OwnWrites, &sql, &[&get.tenant.0, &get.id.0], deadline).await?;
         Ok(Job::read(only_row(&rows, "job")?))
     }
 }
@@ -98,14 +99,13 @@ impl Request for ListJobs {
 }
 
 impl Serve<ListJobs> for Store {
-    async fn serve(self: Rc<Self>, list: ListJobs, _: Deadline) -> Result<Vec<Job>, StoreError> {
-        let connection = self.connection(list.tenant).await?;
+    async fn serve(self: Rc<Self>, list: ListJobs, deadline: Deadline) -> Result<Vec<Job>, StoreError> {
         let sql = format!(
             "{SELECT} WHERE tenant_id = $1 AND ($2::bigint IS NULL OR job_id < $2) ORDER BY job_id DESC LIMIT $3"
         );
-        let statement = connection.prepare_cached(&sql).await?;
         let after = list.after.map(|id| id.0);
-        let rows = connection.query(&statement, &[&list.tenant.0, &after, &(list.limit + 1)]).await?;
+        let parameters: [&(dyn ToSql + Sync); 3] = [&list.tenant.0, &after, &(list.limit + 1)];
+        let rows = self.read(list.tenant, Sees::OwnWrites, &sql, &parameters, deadline).await?;
         Ok(rows.iter().map(Job::read).collect())
     }
 }
@@ -122,8 +122,8 @@ impl Request for CancelJob {
 }
 
 impl Serve<CancelJob> for Store {
-    async fn serve(self: Rc<Self>, cancel: CancelJob, _: Deadline) -> Result<(), StoreError> {
-        let mut connection = self.connection(cancel.tenant).await?;
+    async fn serve(self: Rc<Self>, cancel: CancelJob, deadline: Deadline) -> Result<(), StoreError> {
+        let mut connection = self.connection(cancel.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
         let find = "SELECT status FROM jobs WHERE tenant_id = $1 AND job_id = $2 FOR UPDATE";
         let rows = transaction.query(find, &[&cancel.tenant.0, &cancel.id.0]).await?;
@@ -136,6 +136,7 @@ impl Serve<CancelJob> for Store {
                    WHERE tenant_id = $1 AND job_id = $2";
         transaction.execute(sql, &[&cancel.tenant.0, &cancel.id.0]).await?;
         transaction.commit().await?;
+        self.done(cancel.tenant, connection);
         Ok(())
     }
 }
@@ -176,20 +177,22 @@ impl Request for ClaimJob {
 }
 
 impl Serve<ClaimJob> for Store {
-    async fn serve(self: Rc<Self>, claim: ClaimJob, _: Deadline) -> Result<Option<Claim>, StoreError> {
-        let connection = self.connection(TenantId(0)).await?;
+    async fn serve(self: Rc<Self>, claim: ClaimJob, deadline: Deadline) -> Result<Option<Claim>, StoreError> {
+        let connection = self.connection(TenantId(0), deadline).await?;
         let statement = connection
             .prepare_cached("SELECT tenant, job FROM claim_job($1, make_interval(secs => $2))")
             .await?;
         let seconds = claim.lease.as_secs_f64();
         let Some(row) = connection.query_opt(&statement, &[&claim.worker, &seconds]).await? else {
+            connection.hand_back();
             return Ok(None);
         };
         let (tenant, job) = (TenantId(row.get(0)), JobId(row.get(1)));
         // What the worker before us had begun starts again.
-        connection.bind(tenant).await?;
+        connection.bind(tenant, deadline).await?;
         let sql = "UPDATE documents SET status = 'queued' WHERE tenant_id = $1 AND job_id = $2 AND status = 'running'";
         connection.execute(sql, &[&tenant.0, &job.0]).await?;
+        self.done(tenant, connection);
         Ok(Some(Claim { tenant, job, worker: claim.worker }))
     }
 }
@@ -206,14 +209,16 @@ impl Request for RenewLease {
 }
 
 impl Serve<RenewLease> for Store {
-    async fn serve(self: Rc<Self>, renew: RenewLease, _: Deadline) -> Result<(), StoreError> {
-        let connection = self.connection(renew.claim.tenant).await?;
+    async fn serve(self: Rc<Self>, renew: RenewLease, deadline: Deadline) -> Result<(), StoreError> {
+        let connection = self.connection(renew.claim.tenant, deadline).await?;
         let sql = "UPDATE jobs SET lease_until = now() + make_interval(secs => $4), updated_at = now() \
                    WHERE tenant_id = $1 AND job_id = $2 AND lease_owner = $3 AND status = 'running'";
         let statement = connection.prepare_cached(sql).await?;
         let Claim { tenant, job, worker } = &renew.claim;
         let seconds = renew.lease.as_secs_f64();
-        match connection.execute(&statement, &[&tenant.0, &job.0, worker, &seconds]).await? {
+        let renewed = connection.execute(&statement, &[&tenant.0, &job.0, worker, &seconds]).await?;
+        connection.hand_back();
+        match renewed {
             0 => Err(StoreError::NotFound("lease")),
             _ => Ok(()),
         }
@@ -232,14 +237,15 @@ impl Request for ReleaseLease {
 }
 
 impl Serve<ReleaseLease> for Store {
-    async fn serve(self: Rc<Self>, release: ReleaseLease, _: Deadline) -> Result<(), StoreError> {
-        let connection = self.connection(release.claim.tenant).await?;
+    async fn serve(self: Rc<Self>, release: ReleaseLease, deadline: Deadline) -> Result<(), StoreError> {
+        let connection = self.connection(release.claim.tenant, deadline).await?;
         // Not the job's fault either: what it was begun with does not count as an attempt.
         let sql = "UPDATE jobs SET status = 'queued', lease_owner = NULL, lease_until = NULL, \
                    attempts = greatest(attempts - 1, 0), updated_at = now() \
                    WHERE tenant_id = $1 AND job_id = $2 AND lease_owner = $3 AND status = 'running'";
         let Claim { tenant, job, worker } = &release.claim;
         connection.execute(sql, &[&tenant.0, &job.0, worker]).await?;
+        self.done(*tenant, connection);
         Ok(())
     }
 }
@@ -274,9 +280,9 @@ impl Serve<TakeDocuments> for Store {
     async fn serve(
         self: Rc<Self>,
         take: TakeDocuments,
-        _: Deadline,
+        deadline: Deadline,
     ) -> Result<Vec<WaitingDocument>, StoreError> {
-        let connection = self.connection(take.claim.tenant).await?;
+        let connection = self.connection(take.claim.tenant, deadline).await?;
         let sql = "WITH taken AS (UPDATE documents SET status = 'running' WHERE (tenant_id, document_id) IN ( \
                        SELECT d.tenant_id, d.document_id FROM documents d JOIN jobs j USING (tenant_id, job_id) \
                        WHERE d.tenant_id = $1 AND d.job_id = $2 AND d.status = 'queued' AND j.lease_owner = $3 \
@@ -287,6 +293,7 @@ impl Serve<TakeDocuments> for Store {
         let statement = connection.prepare_cached(sql).await?;
         let Claim { tenant, job, worker } = &take.claim;
         let rows = connection.query(&statement, &[&tenant.0, &job.0, worker, &take.limit]).await?;
+        self.done(*tenant, connection);
         let read = |row: &Row| WaitingDocument {
             id: DocumentId(row.get(0)),
             collection: CollectionId(row.get(1)),
@@ -317,8 +324,8 @@ impl Request for FailDocument {
 }
 
 impl Serve<FailDocument> for Store {
-    async fn serve(self: Rc<Self>, fail: FailDocument, _: Deadline) -> Result<(), StoreError> {
-        let connection = self.connection(fail.claim.tenant).await?;
+    async fn serve(self: Rc<Self>, fail: FailDocument, deadline: Deadline) -> Result<(), StoreError> {
+        let connection = self.connection(fail.claim.tenant, deadline).await?;
         let sql = "WITH failed AS (UPDATE documents SET status = 'failed', error = $5, updated_at = now() \
                        WHERE tenant_id = $1 AND document_id = $3 AND version = $4 RETURNING 1) \
                    UPDATE jobs SET failed = failed + 1, updated_at = now() \
@@ -328,6 +335,7 @@ impl Serve<FailDocument> for Store {
         connection
             .execute(&statement, &[&tenant.0, &job.0, &fail.document.0, &fail.version, &fail.reason])
             .await?;
+        self.done(*tenant, connection);
         Ok(())
     }
 }
@@ -344,8 +352,8 @@ impl Request for FinishJob {
 }
 
 impl Serve<FinishJob> for Store {
-    async fn serve(self: Rc<Self>, finish: FinishJob, _: Deadline) -> Result<(), StoreError> {
-        let connection = self.connection(finish.claim.tenant).await?;
+    async fn serve(self: Rc<Self>, finish: FinishJob, deadline: Deadline) -> Result<(), StoreError> {
+        let connection = self.connection(finish.claim.tenant, deadline).await?;
         let sql = "UPDATE jobs SET status = CASE WHEN failed >= total AND total > 0 THEN 'failed' ELSE 'succeeded' END, \
                    error = CASE WHEN failed > 0 THEN failed || ' of ' || total || ' documents failed' END, \
                    lease_owner = NULL, updated_at = now() \
@@ -355,6 +363,7 @@ impl Serve<FinishJob> for Store {
         let statement = connection.prepare_cached(sql).await?;
         let Claim { tenant, job, worker } = &finish.claim;
         connection.execute(&statement, &[&tenant.0, &job.0, worker]).await?;
+        self.done(*tenant, connection);
         Ok(())
     }
 }

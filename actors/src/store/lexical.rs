@@ -4,12 +4,14 @@
 use super::Store;
 use super::error::StoreError;
 use super::ids::{CollectionId, TenantId};
+use super::read::Sees;
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
 use pgvector::SparseVector;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use tokio_postgres::types::ToSql;
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
@@ -138,20 +140,16 @@ impl Serve<TermWeights> for Store {
     async fn serve(
         self: Rc<Self>,
         weigh: TermWeights,
-        _: Deadline,
+        deadline: Deadline,
     ) -> Result<HashMap<String, f32>, StoreError> {
-        let connection = self.connection(weigh.tenant).await?;
-        let statement = connection
-            .prepare_cached(
-                "SELECT ln(1 + (c.chunks - df + 0.5) / (df + 0.5))::real FROM collections c, \
+        let sql = "SELECT ln(1 + (c.chunks - df + 0.5) / (df + 0.5))::real FROM collections c, \
                  unnest($3::bigint[]) WITH ORDINALITY AS asked(base, place), LATERAL ( \
                      SELECT coalesce(sum(t.df), 0)::float8 AS df FROM lexical_terms t WHERE t.tenant_id = c.tenant_id \
                      AND t.collection_id = c.collection_id AND t.key BETWEEN asked.base AND asked.base | 63) counted \
-                 WHERE c.tenant_id = $1 AND c.collection_id = $2 ORDER BY place",
-            )
-            .await?;
+                 WHERE c.tenant_id = $1 AND c.collection_id = $2 ORDER BY place";
         let bases: Vec<i64> = weigh.terms.iter().map(|term| base(weigh.collection.0, term)).collect();
-        let rows = connection.query(&statement, &[&weigh.tenant.0, &weigh.collection.0, &bases]).await?;
+        let parameters: [&(dyn ToSql + Sync); 3] = [&weigh.tenant.0, &weigh.collection.0, &bases];
+        let rows = self.read(weigh.tenant, Sees::OwnWrites, sql, &parameters, deadline).await?;
         Ok(weigh.terms.into_iter().zip(rows.iter().map(|row| row.get(0))).collect())
     }
 }

@@ -1,22 +1,35 @@
-//! Sole owner of the database pools.
+//! Sole owner of the database's connections.
 //!
 //! * Every statement runs for exactly one tenant: a connection is bound to it before use and
 //!   row-level security does the rest.
-//! * Overload: admission is twice the pool; a connection is waited for briefly, then `Saturated`.
-//! * Cancel safety: a dropped call may leave a statement running until its time limit, but never a
-//!   transaction open: connections roll back when they return to the pool.
+//! * The writer and each replica have a pool, a circuit and a monitor of their own (`server`, `monitor`);
+//!   reads go where they are answered best (`read`, `route`), writes to the writer.
+//! * Overload: a connection is waited for briefly, then `Saturated`. A server that is away costs nothing:
+//!   its circuit is open, and calls that need it fail at once.
+//! * Cancel safety: a dropped call is cancelled in PostgreSQL too, and its connection is used again only
+//!   once it has answered (`connection`); transactions roll back.
 
 mod collections;
+mod connection;
 mod documents;
 mod error;
 mod filter;
+mod handle;
+mod hedge;
+mod hosts;
 mod ids;
 mod jobs;
+mod lag;
 mod lexical;
+mod monitor;
 mod pool;
 mod preflight;
 mod publish;
+mod read;
+mod route;
 mod search;
+mod server;
+mod servers;
 mod settings;
 mod space;
 
@@ -28,137 +41,89 @@ pub use documents::{
 };
 pub use error::StoreError;
 pub use filter::{Comparison, Filter};
+pub use handle::StoreHandle;
 pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, TenantId};
 pub use jobs::{
     CancelJob, Claim, ClaimJob, FailDocument, FinishJob, GetJob, Job, ListJobs, ReleaseLease, RenewLease,
     TakeDocuments, WaitingDocument,
 };
 pub use lexical::{TermKey, TermWeights};
-pub use pool::{PoolSettings, parse_url};
+pub use pool::{MOST_REPLICAS, PoolSettings, parse_replica_url, parse_url};
 pub use preflight::{Migrated, PreflightError, migrate, take_role};
 pub use publish::{KnownEmbeddings, NewChunk, PublishDocument};
+pub use read::Source;
 pub use search::{Hit, Hits, Mode, SearchChunks};
+pub use server::ServerStatus;
+pub use servers::PoolStatus;
 pub use settings::StoreSettings;
 pub use space::Space;
 
-use crate::resilience::Deadline;
-use crate::supervise::{CallError, Handle, Lifeline, Priority, Request, Serve, Service, StartError, Tree};
-use pool::{TenantConnection, TenantPool};
-use std::cell::RefCell;
+use crate::resilience::{Deadline, RetryBudget};
+use crate::supervise::Service;
+use connection::Connection;
+use hedge::Patience;
+use read::Epochs;
+use servers::{Servers, Shared};
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
 pub use tokio_postgres::Config;
 use tokio_postgres::Row;
 pub use tokio_postgres::config::Host;
 
 pub struct Store {
-    pool: TenantPool,
+    servers: RefCell<Rc<Servers>>,
+    shared: Arc<Shared>,
     space: Space,
     spaces: RefCell<HashMap<TenantId, i64>>,
+    /// Of reads; only used where there are replicas, as what follows.
+    budget: RetryBudget,
+    patience: RefCell<Patience>,
+    epochs: Epochs,
+    /// When each tenant last wrote through this process.
+    writes: RefCell<HashMap<TenantId, Instant>>,
+    turn: Cell<usize>,
 }
 
 impl Service for Store {
     async fn stop(self: Rc<Self>) {
-        self.pool.close();
+        self.servers().close();
     }
 }
 
 impl Store {
-    async fn connection(&self, tenant: TenantId) -> Result<TenantConnection, StoreError> {
-        self.pool.get(tenant).await
-    }
-}
-
-#[derive(Clone)]
-pub struct StoreHandle(Handle<Store>);
-
-/// How full the pool is.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
-pub struct PoolStatus {
-    pub max_size: usize,
-    pub size: usize,
-    pub available: usize,
-    pub waiting: usize,
-}
-
-#[derive(Debug)]
-struct GetPoolStatus;
-
-impl Request for GetPoolStatus {
-    type Reply = PoolStatus;
-
-    fn priority(&self) -> Priority {
-        Priority::Health
+    fn new(shared: Arc<Shared>, space: Space) -> Result<Self, StoreError> {
+        Ok(Self {
+            servers: RefCell::new(Rc::new(Servers::open(&shared, &shared.settings.load())?)),
+            shared,
+            space,
+            spaces: RefCell::default(),
+            budget: RetryBudget::default(),
+            patience: RefCell::default(),
+            epochs: Epochs::default(),
+            writes: RefCell::default(),
+            turn: Cell::default(),
+        })
     }
 
-    fn repeat(&self) -> Option<Self> {
-        Some(Self)
-    }
-}
-
-impl Serve<GetPoolStatus> for Store {
-    async fn serve(self: Rc<Self>, _: GetPoolStatus, _: Deadline) -> PoolStatus {
-        let status = self.pool.status();
-        PoolStatus {
-            max_size: status.max_size,
-            size: status.size,
-            available: status.available,
-            waiting: status.waiting,
-        }
-    }
-}
-
-/// Asks the database whether it answers.
-#[derive(Debug)]
-struct Probe;
-
-impl Request for Probe {
-    type Reply = Result<(), StoreError>;
-
-    fn priority(&self) -> Priority {
-        Priority::Health
+    fn servers(&self) -> Rc<Servers> {
+        Rc::clone(&self.servers.borrow())
     }
 
-    fn repeat(&self) -> Option<Self> {
-        Some(Self)
-    }
-}
-
-impl Serve<Probe> for Store {
-    async fn serve(self: Rc<Self>, _: Probe, _: Deadline) -> Result<(), StoreError> {
-        self.connection(TenantId(0)).await.map(drop)
-    }
-}
-
-impl StoreHandle {
-    /// Starts with a pool that is opened on demand; [`migrate`] has checked the database before.
-    pub async fn start(tree: &Tree, settings: PoolSettings, space: Space) -> Result<Self, StartError> {
-        let spec = tree.spec("store", settings.size * 16);
-        let factory = move |_: Lifeline| {
-            let (pool, space) = (TenantPool::new(&settings), space.clone());
-            let made = pool.map(|pool| Store { pool, space, spaces: RefCell::default() });
-            std::future::ready(made.map_err(|error| error.to_string()))
-        };
-        tree.start(spec, factory).await.map(Self)
+    /// The writer, bound to a tenant, for statements that may write.
+    async fn connection(&self, tenant: TenantId, deadline: Deadline) -> Result<Connection, StoreError> {
+        self.wrote(tenant);
+        let connection = self.servers().writer.connection(deadline).await?;
+        connection.bind(tenant, deadline).await?;
+        Ok(connection)
     }
 
-    /// # Cancel safety
-    /// As for [`Handle::call`]; writes are transactions, so a dropped call leaves all or nothing.
-    pub async fn call<M, T>(&self, message: M, deadline: Deadline) -> Result<T, StoreError>
-    where
-        M: Request<Reply = Result<T, StoreError>>,
-        Store: Serve<M>,
-        T: Send + 'static,
-    {
-        self.0.call(message, deadline).await?
-    }
-
-    pub async fn probe(&self, deadline: Deadline) -> Result<(), StoreError> {
-        self.call(Probe, deadline).await
-    }
-
-    pub async fn pool_status(&self, deadline: Deadline) -> Result<PoolStatus, CallError> {
-        self.0.call(GetPoolStatus, deadline).await
+    /// What was to be written is, and the connection free again.
+    fn done(&self, tenant: TenantId, connection: Connection) {
+        connection.hand_back();
+        self.wrote(tenant);
     }
 }
 

@@ -8,6 +8,7 @@ use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId, TenantId};
 use super::jobs::Claim;
 use super::lexical::{Changes, Entry};
+use super::read::Sees;
 use super::{Store, only_row};
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
@@ -17,6 +18,7 @@ use pgvector::HalfVector;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::rc::Rc;
+use tokio_postgres::types::ToSql;
 
 /// Chunk inserts on their way at once, so that the network is not waited for per chunk.
 const PIPELINED: usize = 32;
@@ -123,11 +125,11 @@ async fn count(
 }
 
 impl Serve<PublishDocument> for Store {
-    async fn serve(self: Rc<Self>, publish: PublishDocument, _: Deadline) -> Result<(), StoreError> {
+    async fn serve(self: Rc<Self>, publish: PublishDocument, deadline: Deadline) -> Result<(), StoreError> {
         let tenant = publish.claim.tenant.0;
         let (collection, document) = (publish.collection.0, publish.document.0);
-        let space = self.space(publish.claim.tenant).await?;
-        let mut connection = self.connection(publish.claim.tenant).await?;
+        let space = self.space(publish.claim.tenant, deadline).await?;
+        let mut connection = self.connection(publish.claim.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
         lock_collection(&transaction, tenant, collection).await?;
         // A newer version, a lost lease or a cancelled job: this result is not wanted any more.
@@ -141,6 +143,8 @@ impl Serve<PublishDocument> for Store {
             .await?
             .is_empty()
         {
+            transaction.rollback().await?;
+            self.done(publish.claim.tenant, connection);
             return Ok(());
         }
         let mut changes = Changes::default();
@@ -171,6 +175,7 @@ impl Serve<PublishDocument> for Store {
         let counts = [1 - before.documents, chunks - before.chunks, length - length_before];
         count(&transaction, tenant, collection, counts).await?;
         transaction.commit().await?;
+        self.done(publish.claim.tenant, connection);
         Ok(())
     }
 }
@@ -248,14 +253,13 @@ impl Serve<KnownEmbeddings> for Store {
     async fn serve(
         self: Rc<Self>,
         known: KnownEmbeddings,
-        _: Deadline,
+        deadline: Deadline,
     ) -> Result<HashMap<Vec<u8>, Vec<f32>>, StoreError> {
-        let space = self.space(known.tenant).await?;
-        let connection = self.connection(known.tenant).await?;
+        let space = self.space(known.tenant, deadline).await?;
         let sql = "SELECT c.content_hash, e.embedding FROM chunks c JOIN embeddings e USING (tenant_id, chunk_id) \
                    WHERE c.tenant_id = $1 AND c.document_id = $2 AND e.space_id = $3";
-        let statement = connection.prepare_cached(sql).await?;
-        let rows = connection.query(&statement, &[&known.tenant.0, &known.document.0, &space]).await?;
+        let parameters: [&(dyn ToSql + Sync); 3] = [&known.tenant.0, &known.document.0, &space];
+        let rows = self.read(known.tenant, Sees::Newest, sql, &parameters, deadline).await?;
         let read = |row: &tokio_postgres::Row| {
             let vector: HalfVector = row.get(1);
             (row.get(0), vector.to_vec().into_iter().map(f32::from).collect())

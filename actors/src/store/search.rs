@@ -8,6 +8,7 @@ use super::error::StoreError;
 use super::filter::{self, Filter};
 use super::ids::{ChunkId, CollectionId, DocumentId, TenantId};
 use super::lexical::TermKey;
+use super::read::Sees;
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
 use pgvector::HalfVector;
@@ -86,15 +87,16 @@ impl Request for SearchChunks {
 const SCORED_MATCHES: usize = 20_000;
 
 impl Serve<SearchChunks> for Store {
-    async fn serve(self: Rc<Self>, search: SearchChunks, _: Deadline) -> Result<Hits, StoreError> {
+    async fn serve(self: Rc<Self>, search: SearchChunks, deadline: Deadline) -> Result<Hits, StoreError> {
         if search.collections.is_empty() {
             return Ok(Vec::new());
         }
-        let space = self.space(search.tenant).await?;
+        let space = self.space(search.tenant, deadline).await?;
         let mut parameters: Vec<Box<dyn ToSql + Sync>> = Vec::new();
         let sql = statement(&search, space, self.space.dimensions, &mut parameters);
         let references: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(AsRef::as_ref).collect();
-        let rows = self.pool.read(search.tenant, &sql, &references).await?;
+        let sees = Sees::Listed(&search.collections);
+        let rows = self.read(search.tenant, sees, &sql, &references, deadline).await?;
         Ok(rows.iter().map(read).collect())
     }
 }

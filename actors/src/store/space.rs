@@ -3,6 +3,8 @@
 use super::Store;
 use super::error::StoreError;
 use super::ids::TenantId;
+use super::read::Sees;
+use crate::resilience::Deadline;
 
 /// Which vectors belong together.
 #[derive(Debug, Clone)]
@@ -14,18 +16,24 @@ pub struct Space {
 impl Store {
     /// The tenant's space for the configured model. Its index is created while it is still empty,
     /// which is instant; building it later would block writers.
-    pub(super) async fn space(&self, tenant: TenantId) -> Result<i64, StoreError> {
+    pub(super) async fn space(&self, tenant: TenantId, deadline: Deadline) -> Result<i64, StoreError> {
         if let Some(known) = self.spaces.borrow().get(&tenant) {
             return Ok(*known);
         }
-        let mut connection = self.connection(tenant).await?;
-        let transaction = connection.transaction().await?;
-        // Replicas that meet a new tenant together take turns.
-        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&tenant.0]).await?;
         let sql =
             "SELECT space_id FROM embedding_spaces WHERE tenant_id = $1 AND model = $2 AND dimensions = $3";
         let key: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&tenant.0, &self.space.model, &self.space.dimensions];
+        // Most often it is there, and then a replica or a read-only writer can tell.
+        if let Some(row) = self.read(tenant, Sees::Newest, sql, &key, deadline).await?.first() {
+            let id = row.get(0);
+            self.spaces.borrow_mut().insert(tenant, id);
+            return Ok(id);
+        }
+        let mut connection = self.connection(tenant, deadline).await?;
+        let transaction = connection.transaction().await?;
+        // Replicas that meet a new tenant together take turns.
+        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&tenant.0]).await?;
         let id: i64 = match transaction.query_opt(sql, &key).await? {
             Some(row) => row.get(0),
             None => {
@@ -37,6 +45,7 @@ impl Store {
             }
         };
         transaction.commit().await?;
+        self.done(tenant, connection);
         self.spaces.borrow_mut().insert(tenant, id);
         Ok(id)
     }

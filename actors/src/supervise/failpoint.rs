@@ -23,6 +23,8 @@ pub enum Fault {
     Crash,
     /// The arbiter's thread is blocked for this long.
     Wedge(Duration),
+    /// The actor takes nothing more out of its mailbox, though its thread runs.
+    Stall,
     /// The actix context stops though nobody asked it to.
     Stop,
     /// The arbiter is stopped with all that runs on it.
@@ -53,12 +55,14 @@ impl Plan {
             "panic" => Fault::Panic,
             "crash" => Fault::Crash,
             "wedge" => Fault::Wedge(Duration::from_millis(number()?.ok_or("wedge:MILLISECONDS")?)),
+            "stall" => Fault::Stall,
             "stop" => Fault::Stop,
             "kill" => Fault::Kill,
             "error" => Fault::Error,
             _ => {
                 return Err(
-                    "one of panic, crash, wedge:MS, stop, kill, error, each with :TIMES; or off".into()
+                    "one of panic, crash, wedge:MS, stall, stop, kill, error, each with :TIMES; or off"
+                        .into(),
                 );
             }
         };
@@ -132,7 +136,7 @@ pub(super) fn strike(fault: Option<Fault>) {
     match fault {
         Some(Fault::Panic) => panic!("failpoint"),
         Some(Fault::Wedge(time)) => std::thread::sleep(time),
-        Some(Fault::Crash | Fault::Stop | Fault::Kill | Fault::Error) | None => {}
+        Some(Fault::Crash | Fault::Stall | Fault::Stop | Fault::Kill | Fault::Error) | None => {}
     }
 }
 

@@ -63,7 +63,7 @@ impl Lifeline {
             Some(Fault::Kill) => drop(actix_rt::Arbiter::current().stop()),
             Some(Fault::Error) => self.fail("failpoint"),
             Some(Fault::Crash) => strike(Some(Fault::Panic)),
-            fault @ (Some(Fault::Panic | Fault::Wedge(_)) | None) => strike(fault),
+            fault @ (Some(Fault::Panic | Fault::Wedge(_) | Fault::Stall) | None) => strike(fault),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::failpoint::{Fault, life, strike};
 use super::job::{Service, Worker};
 use super::lifeline::Lifeline;
-use actix::{ActorContext, Addr, Context, Handler, Message};
+use actix::{ActorContext, Addr, AsyncContext, Context, Handler, Message};
 
 impl<S: Service> Worker<S> {
     /// The part of a fault that is the actor's; true when the call ends with it.
@@ -15,6 +15,10 @@ impl<S: Service> Worker<S> {
                 return false;
             }
             Fault::Crash => panic!("failpoint"),
+            Fault::Stall => {
+                context.wait(actix::fut::wrap_future(std::future::pending()));
+                return false;
+            }
             Fault::Stop => context.stop(),
             Fault::Kill => drop(actix_rt::Arbiter::current().stop()),
         }
@@ -32,7 +36,7 @@ impl<S: Service> Handler<Provoke> for Worker<S> {
     type Result = ();
 
     fn handle(&mut self, Provoke(fault): Provoke, context: &mut Self::Context) {
-        if !self.suffer(fault, context) && fault != Fault::Error {
+        if !self.suffer(fault, context) {
             drop(self.lifeline.spawn(async move { strike(Some(fault)) }));
         }
     }

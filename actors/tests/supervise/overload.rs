@@ -2,7 +2,7 @@
 use crate::support::{Dropped, eventually, generation, held, run, soon, spec, start};
 use futures_util::future::join_all;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::supervise::{CallError, Tree};
+use mcp_rag_actors::supervise::{CallError, Priority, Tree};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -63,6 +63,31 @@ async fn a_burst_of_ten_thousand_runs_no_more_than_is_admitted_and_refuses_the_r
     assert_eq!(count(Err(CallError::Overloaded)), 10_000 - ADMISSION);
     eventually("all places are free again", || handle.status().in_flight == 0).await;
     assert_eq!(handle.call(generation(), soon()).await, Ok(1));
+    tree.stop(Duration::from_secs(1)).await;
+}
+
+#[actix_rt::test]
+async fn ingest_is_refused_first_and_probes_are_answered_while_every_place_is_taken() {
+    const ADMISSION: usize = 20;
+    let tree = Tree::default();
+    let handle = start(&tree, spec("probe", ADMISSION)).await;
+    let (begun, gate) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut calls = Vec::new();
+    for (priority, places) in [(Priority::Bulk, ADMISSION / 2), (Priority::Interactive, ADMISSION)] {
+        while calls.len() < places {
+            let (handle, job) = (handle.clone(), held(&begun, &gate).with(priority));
+            calls.push(actix_rt::spawn(async move { handle.call(job, soon()).await }));
+        }
+        eventually("its share runs", || begun.load(Ordering::SeqCst) == places as u64).await;
+        let one_more = handle.call(generation().with(priority), soon()).await;
+        assert_eq!(one_more, Err(CallError::Overloaded), "{priority:?}");
+    }
+    assert_eq!(handle.call(generation().with(Priority::Bulk), soon()).await, Err(CallError::Overloaded));
+    assert_eq!(handle.call(generation().with(Priority::Health), soon()).await, Ok(1));
+    gate.store(true, Ordering::SeqCst);
+    for call in calls {
+        assert_eq!(call.await.unwrap(), Ok(1));
+    }
     tree.stop(Duration::from_secs(1)).await;
 }
 

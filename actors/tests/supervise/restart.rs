@@ -103,24 +103,18 @@ async fn work_that_never_began_is_told_apart_from_work_that_was_lost() {
 }
 
 #[actix_rt::test]
-async fn background_work_that_panics_ends_the_incarnation_through_its_lifeline() {
+async fn background_work_that_panics_ends_the_incarnation_and_counts_as_a_panic() {
     let tree = Tree::default();
     let handle = start(&tree, spec("probe", 64)).await;
     let spawn = run(|probe| async move {
-        let lifeline = probe.lifeline.clone();
-        let background = actix_rt::spawn(async { panic!("in the background") });
-        actix_rt::spawn(async move {
-            if background.await.is_err_and(|end: tokio::task::JoinError| end.is_panic()) {
-                lifeline.fail("the background work panicked");
-            }
-        });
+        drop(probe.lifeline.spawn(async { panic!("in the background") }));
         0
     });
     assert_eq!(handle.call(spawn, soon()).await, Ok(0));
     answer(&handle, |generation| generation == 2).await;
     let status = handle.status();
-    assert_eq!(status.restarts_by_cause.error, 1);
-    assert_eq!(status.last_error.as_deref(), Some("the background work panicked"));
+    assert_eq!(status.restarts_by_cause.panic, 1);
+    assert_eq!(status.last_error.as_deref(), Some("in the background"));
     tree.stop(Duration::from_secs(1)).await;
 }
 
@@ -217,4 +211,31 @@ async fn a_service_that_cannot_be_kept_alive_fails_the_tree_and_its_siblings_sti
     assert_eq!(reason, Failure::Exhausted { actor: "first", error: "on purpose".to_owned() });
     assert_eq!(sibling.call(generation(), soon()).await, Ok(1));
     tokio::time::timeout(Duration::from_secs(5), tree.stop(Duration::from_secs(1))).await.unwrap();
+}
+
+#[actix_rt::test]
+async fn while_a_tree_that_has_failed_stops_its_siblings_finish_what_they_work_on() {
+    let tree = Arc::new(Tree::default());
+    let sibling = start(&tree, spec("sibling", 4)).await;
+    let (begun, gate) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let working = {
+        let (sibling, job) = (sibling.clone(), held(&begun, &gate));
+        actix_rt::spawn(async move { sibling.call(job, soon()).await })
+    };
+    eventually("the sibling works", || begun.load(Ordering::SeqCst) == 1).await;
+    let mut spec = spec("poisoned", 4);
+    spec.restarts = Restarts { intensity: 3, ..spec.restarts };
+    let poisoned = start(&tree, spec).await;
+    while poisoned.status().state != ActorState::Failed {
+        let _ = poisoned.call(panicking(), soon()).await;
+    }
+    assert!(matches!(tree.failed().await, Failure::Exhausted { actor: "poisoned", .. }));
+    let stopping = {
+        let tree = Arc::clone(&tree);
+        actix_rt::spawn(async move { tree.stop(Duration::from_secs(5)).await })
+    };
+    eventually("the sibling drains", || sibling.status().state == ActorState::Draining).await;
+    gate.store(true, Ordering::SeqCst);
+    assert_eq!(working.await.unwrap(), Ok(1));
+    stopping.await.unwrap();
 }

@@ -2,7 +2,7 @@
 use futures_util::future::LocalBoxFuture;
 use mcp_rag_actors::resilience::{Backoff, Deadline};
 use mcp_rag_actors::supervise::{
-    CallError, ChildSpec, Handle, Lifeline, Request, Restarts, Serve, Service, Tree,
+    CallError, ChildSpec, Handle, Lifeline, Priority, Request, Restarts, Serve, Service, Tree,
 };
 use std::cell::Cell;
 use std::future::Future;
@@ -22,10 +22,39 @@ impl Service for Probe {}
 
 type Work = Box<dyn FnOnce(Rc<Probe>) -> LocalBoxFuture<'static, u64> + Send>;
 
-pub(crate) struct Run(Work);
+pub(crate) struct Run(Work, Priority);
 
 impl Request for Run {
     type Reply = u64;
+
+    fn priority(&self) -> Priority {
+        self.1
+    }
+}
+
+impl Run {
+    pub(crate) fn with(self, priority: Priority) -> Self {
+        Self(self.0, priority)
+    }
+}
+
+/// Asks for the generation; it may be asked again.
+#[derive(Clone)]
+pub(crate) struct Ask;
+
+impl Request for Ask {
+    type Reply = u64;
+
+    fn repeat(&self) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+impl Serve<Ask> for Probe {
+    async fn serve(self: Rc<Self>, _: Ask, _: Deadline) -> u64 {
+        tokio::task::yield_now().await;
+        self.generation
+    }
 }
 
 impl Serve<Run> for Probe {
@@ -40,7 +69,7 @@ where
     W: FnOnce(Rc<Probe>) -> F + Send + 'static,
     F: Future<Output = u64> + 'static,
 {
-    Run(Box::new(|probe| Box::pin(work(probe))))
+    Run(Box::new(|probe| Box::pin(work(probe))), Priority::Interactive)
 }
 
 pub(crate) fn generation() -> Run {

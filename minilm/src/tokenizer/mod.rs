@@ -16,7 +16,7 @@ use std::{
 
 use aho_corasick::AhoCorasick;
 
-use crate::LoadError;
+use crate::{LoadError, config::Config};
 use definition::Definition;
 use normalise::{Rules, Words};
 use vocabulary::Vocabulary;
@@ -54,6 +54,15 @@ impl Encoding {
 }
 
 impl Tokenizer {
+    /// Loads the tokenizer alone from a model's directory; its `model.safetensors` is not needed.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged.
+    pub fn from_directory(directory: &Path) -> Result<Self, LoadError> {
+        let config = Config::load(directory)?;
+        Self::load(&directory.join("tokenizer.json"), config.max_tokens, config.vocab_size)
+    }
+
     pub(crate) fn load(path: &Path, max_tokens: usize, vocab_size: usize) -> Result<Self, LoadError> {
         let Definition { vocabulary, rules, special, start, end } = Definition::load(path, vocab_size)?;
         let (patterns, special_ids): (Vec<_>, Vec<_>) = special.into_iter().unzip();

@@ -49,9 +49,9 @@ impl Lab {
         store::migrate(&connections.owner, true).await?;
         let embedder = EmbedderHandle::start(tree, &settings.embedder).await?;
         let dimensions = i32::try_from(embedder.dimensions())?;
-        let space = Space { model: app::MODEL.to_owned(), dimensions };
+        let space = Space { model: embedder.model().to_owned(), dimensions };
         let tools = Tools::of(&connections).context("the managed PostgreSQL has no socket")?;
-        let store = StoreHandle::start(tree, app::pool(settings, connections.app), space).await?;
+        let store = StoreHandle::start(tree, app::pool(settings, connections.app)?, space).await?;
         Ok((store, embedder, tools))
     }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 #[test]
 fn a_model_that_fails_before_its_first_word_gives_way_to_the_extractive_engine() {
     let api = Api::start();
-    let mut server = server(builder(&api).set("generator.timeout_ms", 700));
+    let settings = builder(&api).set("generator.timeout_ms", 700).set("generator.first_token_ms", 700);
+    let mut server = server(settings);
     let failures =
         [Reply::Status(500), Reply::Status(429), Reply::Hang, Reply::cut(&[]), Reply::silence(&[])];
     for failure in failures {
@@ -20,6 +21,10 @@ fn a_model_that_fails_before_its_first_word_gives_way_to_the_extractive_engine()
         println!("{failure:?}: answered extractively after {took:?}");
         let forbidden = server.post("/v1/answers", &question(&json!({"degrade": "forbid"})));
         assert_eq!(forbidden.error(503, "degraded")["param"], "degrade");
+        // Failures of one kind in a row, then a good answer: too few for the circuit to open.
+        api.next(Reply::whole(&["The brown fox jumps over the lazy dog [1]."]));
+        let answer = server.post("/v1/answers", &question(&json!({}))).ok(200);
+        assert_eq!((&answer["model"], &answer["degraded"]), (&json!("tiny-chat"), &json!([])), "{failure:?}");
     }
     drop(api); // from here on its port refuses connections
     check_fallback(&server.post("/v1/answers", &question(&json!({}))).ok(200));

@@ -59,6 +59,17 @@ fn successes_that_are_slow_open_it() {
 }
 
 #[test]
+fn calls_that_may_take_their_time_are_never_slow() {
+    let (mut breaker, now) = (breaker(), Instant::now());
+    let tickets: Vec<_> = (0..20).map(|_| breaker.admit(now).expect("admitted")).collect();
+    let later = now + 10 * BreakerSettings::default().slow_call;
+    for ticket in &tickets {
+        breaker.record(ticket, Outcome::Unhurried, later, 1.0);
+    }
+    assert_eq!(breaker.state(later), BreakerState::Closed);
+}
+
+#[test]
 fn while_open_nothing_is_admitted_and_the_wait_is_told() {
     let now = Instant::now();
     let mut breaker = opened(now);
@@ -136,6 +147,7 @@ fn a_call_from_before_the_outage_changes_nothing_after_it() {
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::Success),
+        Just(Outcome::Unhurried),
         Just(Outcome::Failure),
         Just(Outcome::Ignored),
         Just(Outcome::Lost),

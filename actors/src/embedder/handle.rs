@@ -1,0 +1,140 @@
+use super::actor::{Embed, Embedder, Engine, Local, Purpose};
+use super::queue::Queue;
+use super::remote::Remote;
+use super::settings::{EmbedderKind, EmbedderSettings};
+use super::threads;
+use crate::remote::{self, ModelError};
+use crate::resilience::{Backoff, BreakerSettings, Circuit, Deadline, RetryBudget};
+use crate::supervise::{ActorStatus, Handle, Lifeline, StartError, Tree};
+use mcp_rag_minilm::{LoadError, Model, Tokenizer};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The name under which the local model's vectors are kept.
+const LOCAL: &str = "all-MiniLM-L6-v2";
+
+/// The way to the embedder; the tokenizer is shared because chunking needs it too.
+#[derive(Clone)]
+pub struct EmbedderHandle {
+    handle: Handle<Embedder>,
+    circuit: Circuit,
+    tokenizer: Tokenizer,
+    model: Arc<str>,
+    dimensions: usize,
+    /// How long a query may take in all, a repeat included; none: as long as its deadline allows.
+    query_within: Option<Duration>,
+}
+
+impl EmbedderHandle {
+    /// Loads what is needed of the model (once for all incarnations: it never changes) and starts.
+    pub async fn start(tree: &Tree, settings: &EmbedderSettings) -> Result<Self, StartError> {
+        match settings.kind {
+            EmbedderKind::Local => Self::start_local(tree, settings).await,
+            EmbedderKind::Openai | EmbedderKind::Tei | EmbedderKind::Ollama => {
+                Self::start_remote(tree, settings).await
+            }
+        }
+    }
+
+    async fn start_local(tree: &Tree, settings: &EmbedderSettings) -> Result<Self, StartError> {
+        let model = Model::load(&settings.directory()).map_err(|error| refused(&error))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = if settings.threads == 0 { cores } else { settings.threads };
+        let (weights, batch_tokens) = (model.clone(), settings.batch_tokens);
+        let factory = move |lifeline: Lifeline| {
+            let weights = weights.clone();
+            async move {
+                let queue = Arc::new(Queue::default());
+                threads::start(count, batch_tokens, &weights, &queue, &lifeline)
+                    .map_err(|error| format!("no thread to embed on: {error}"))?;
+                Ok(Embedder(Engine::Local(Local(queue))))
+            }
+        };
+        let handle = tree.start(tree.spec("embedder", settings.queue), factory).await?;
+        // Its supervisor restarts it within milliseconds: it is never away for long, and never slow but
+        // by our own load.
+        let breaker = BreakerSettings {
+            slow_call: Duration::MAX,
+            open: Backoff { base: Duration::from_millis(100), max: Duration::from_secs(5) },
+            ..BreakerSettings::default()
+        };
+        Ok(Self {
+            handle,
+            circuit: Circuit::new("embedder", breaker),
+            tokenizer: model.tokenizer().clone(),
+            model: LOCAL.into(),
+            dimensions: model.dimensions(),
+            query_within: None,
+        })
+    }
+
+    async fn start_remote(tree: &Tree, settings: &EmbedderSettings) -> Result<Self, StartError> {
+        let tokenizer = Tokenizer::from_directory(&settings.directory()).map_err(|error| refused(&error))?;
+        let circuit = Circuit::new("embedder", remote::breaker(settings.timeout()));
+        let (budget, shared, configured) = (RetryBudget::default(), circuit.clone(), settings.clone());
+        let factory = move |_: Lifeline| {
+            let remote = Remote::new(&configured, shared.clone(), budget.clone());
+            async move { Ok(Embedder(Engine::Remote(remote?))) }
+        };
+        let handle = tree.start(tree.spec("embedder", settings.queue), factory).await?;
+        Ok(Self {
+            handle,
+            circuit,
+            tokenizer,
+            model: settings.model.as_deref().unwrap_or_default().into(),
+            dimensions: settings.dimensions.unwrap_or_default(),
+            // Room for one repeat of a call that failed at once, not for one that was waited for.
+            query_within: Some(settings.timeout().mul_f64(1.5)),
+        })
+    }
+
+    /// The name under which its vectors are kept apart from those of other models.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    #[must_use]
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    #[must_use]
+    pub fn actor(&self) -> ActorStatus {
+        self.handle.status()
+    }
+
+    #[must_use]
+    pub fn circuit(&self) -> &Circuit {
+        &self.circuit
+    }
+
+    /// # Cancel safety
+    /// Dropping the future withdraws the texts that no thread has taken yet, or closes the connection.
+    pub async fn embed(&self, embed: Embed, deadline: Deadline) -> Result<Vec<Vec<f32>>, ModelError> {
+        let Some(within) = self.query_within else { return self.embed_here(embed, deadline).await };
+        // Without a hop and without taking the probe's place, which belongs to the call itself.
+        self.circuit.refuses_now()?;
+        let deadline = if embed.purpose == Purpose::Query { deadline.capped(within) } else { deadline };
+        self.handle.call(embed, deadline).await?
+    }
+
+    async fn embed_here(&self, embed: Embed, deadline: Deadline) -> Result<Vec<Vec<f32>>, ModelError> {
+        let pass = self.circuit.admit()?;
+        let outcome = self.handle.call(embed, deadline).await.map_err(ModelError::from).flatten();
+        match &outcome {
+            Ok(_) => pass.succeed(),
+            Err(error) => remote::settle(pass, error),
+        }
+        outcome
+    }
+}
+
+fn refused(error: &LoadError) -> StartError {
+    StartError { name: "embedder", error: error.to_string() }
+}

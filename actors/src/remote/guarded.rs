@@ -1,0 +1,131 @@
+use super::{Api, ModelError, settle};
+use crate::resilience::{Backoff, Circuit, Deadline, RetryBudget, random};
+use crate::supervise::CallError;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Who goes first when places are scarce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Somebody waits; worth one repeat.
+    Interactive,
+    /// The caller repeats by itself, later.
+    Bulk,
+}
+
+/// Before the one repeat, fully jittered.
+const REPEAT: Backoff = Backoff { base: Duration::from_millis(50), max: Duration::from_millis(50) };
+/// Kept from the deadline for handing back what came.
+const RETURN: Duration = Duration::from_millis(20);
+
+/// Calls to one model server, guarded.
+pub(crate) struct Guarded {
+    api: Api,
+    circuit: Circuit,
+    budget: RetryBudget,
+    places: Semaphore,
+    /// Fewer than `places`, so that interactive calls always find some that bulk ones cannot take.
+    bulk_places: Semaphore,
+    /// For interactive calls, and for bulk ones.
+    timeouts: (Duration, Duration),
+}
+
+impl Guarded {
+    pub(crate) fn new(
+        api: Api,
+        circuit: Circuit,
+        budget: RetryBudget,
+        places: usize,
+        timeouts: (Duration, Duration),
+    ) -> Self {
+        let bulk = (places - places / 4).max(1);
+        let (places, bulk_places) = (Semaphore::new(places), Semaphore::new(bulk));
+        Self { api, circuit, budget, places, bulk_places, timeouts }
+    }
+
+    /// Posts `body` and lets `check` make of the reply what was wanted, or say what is wrong with it.
+    pub(crate) async fn ask<T: DeserializeOwned, U>(
+        &self,
+        path: &str,
+        body: &Value,
+        max_bytes: usize,
+        urgency: Urgency,
+        deadline: Deadline,
+        check: impl Fn(T) -> Result<U, &'static str>,
+    ) -> Result<U, ModelError> {
+        let _place = self.place(urgency, deadline).await?;
+        self.budget.deposit();
+        let once = || self.once(path, body, max_bytes, urgency, deadline, &check);
+        let first = once().await;
+        let Err(ModelError::Failed { retry_after: None, .. }) = first else { return first };
+        if urgency == Urgency::Bulk || deadline.remaining() < self.timeouts.0 || !self.budget.withdraw() {
+            return first;
+        }
+        tokio::time::sleep(REPEAT.full_jitter(1, random::uniform())).await;
+        match once().await {
+            // It opened meanwhile: what happened to this call says more.
+            Err(ModelError::Open { .. }) => first,
+            second => second,
+        }
+    }
+
+    async fn once<T: DeserializeOwned, U>(
+        &self,
+        path: &str,
+        body: &Value,
+        max_bytes: usize,
+        urgency: Urgency,
+        deadline: Deadline,
+        check: impl Fn(T) -> Result<U, &'static str>,
+    ) -> Result<U, ModelError> {
+        let pass = self.circuit.admit()?;
+        let timeout = match urgency {
+            Urgency::Interactive => self.timeouts.0,
+            Urgency::Bulk => self.timeouts.1,
+        };
+        let given = deadline.remaining().saturating_sub(RETURN).min(timeout);
+        let asking = async {
+            let reply = self.api.json(path, body, max_bytes).await?;
+            check(reply).map_err(ModelError::failed)
+        };
+        let outcome = tokio::time::timeout(given, asking).await.unwrap_or_else(|_| Err(late(given, timeout)));
+        match &outcome {
+            Ok(_) if urgency == Urgency::Bulk => pass.succeed_unhurried(),
+            Ok(_) => pass.succeed(),
+            Err(error) => settle(pass, error),
+        }
+        outcome
+    }
+
+    /// Waits for a place within the deadline. Bulk calls wait for their own first, so that no more of
+    /// them than there are bulk places stand in the queue of all.
+    async fn place(
+        &self,
+        urgency: Urgency,
+        deadline: Deadline,
+    ) -> Result<(Option<SemaphorePermit<'_>>, SemaphorePermit<'_>), ModelError> {
+        let waiting = async {
+            let bulk = match urgency {
+                Urgency::Interactive => None,
+                Urgency::Bulk => Some(self.bulk_places.acquire().await),
+            };
+            (bulk.transpose(), self.places.acquire().await)
+        };
+        match tokio::time::timeout_at(deadline.instant().into(), waiting).await {
+            Ok((Ok(bulk), Ok(place))) => Ok((bulk, place)),
+            // They are never closed.
+            Ok(_) | Err(_) => Err(CallError::Overloaded.into()),
+        }
+    }
+}
+
+/// Silence counts against the server only when it had about the time it may take.
+fn late(given: Duration, timeout: Duration) -> ModelError {
+    if given * 2 >= timeout {
+        ModelError::failed(format!("no reply within {given:?}"))
+    } else {
+        CallError::Timeout.into()
+    }
+}
