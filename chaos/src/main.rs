@@ -3,10 +3,12 @@
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
+use mcp_rag_chaos::soak::{self, Soak};
 use mcp_rag_chaos::table::{self, Plan};
 use mcp_rag_chaos::world::Program;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Faults on purpose, under load, with a verdict.
@@ -38,6 +40,20 @@ enum Command {
         /// Print the rows' names and do nothing.
         #[arg(long)]
         list: bool,
+    },
+    /// Faults at random under a steady load; nothing may be left of them.
+    Soak {
+        #[arg(long, default_value_t = 30.0)]
+        minutes: f64,
+        /// Repeats a run's faults; chosen and printed when absent.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Requests per second.
+        #[arg(long, default_value_t = 30.0)]
+        rate: f64,
+        /// Draw memory, threads, connections and failures over time.
+        #[arg(long)]
+        svg: Option<PathBuf>,
     },
 }
 
@@ -77,6 +93,14 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             let good =
                 verdicts.iter().all(|verdict| verdict.holds() && (!strict || verdict.missed.is_empty()));
             Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Soak { minutes, seed, rate, svg } => {
+            ensure!(minutes > 0.0 && rate > 0.0, "a soak takes some time and some requests");
+            let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+            let soak = Soak { time: Duration::from_secs_f64(minutes * 60.0), seed, rate, svg };
+            let verdict = Box::pin(soak::run(&program, &soak, &ProgressBar::new(0))).await?;
+            println!("\n{verdict}");
+            Ok(if verdict.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
 }

@@ -15,7 +15,9 @@ pub fn rows() -> Vec<Row> {
     };
     let plain = Needs { redis: true, ..Needs::default() };
     add(&plain, &[Fault::RedisKilled, Fault::RedisFrozen, Fault::ManagedKilled, Fault::ManagedFrozen]);
-    add(&plain, &[Fault::SlowLoris, Fault::ManyClients, Fault::Overload]);
+    add(&plain, &[Fault::SlowLoris, Fault::Overload]);
+    let narrow = Needs { sets: vec![("server.max_in_flight", "50".to_owned())], ..plain.clone() };
+    add(&narrow, &[Fault::ManyClients]);
     let models = Models { chat: true, embedder: true, reranker: true };
     let models = Needs { models, ..Needs::default() };
     for endpoint in [Endpoint::Embeddings, Endpoint::Chat, Endpoint::Rerank] {
