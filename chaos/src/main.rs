@@ -2,7 +2,6 @@
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
-use indicatif::ProgressBar;
 use mcp_rag_chaos::soak::{self, Soak};
 use mcp_rag_chaos::table::{self, Plan};
 use mcp_rag_chaos::world::Program;
@@ -85,7 +84,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
                 return Ok(ExitCode::SUCCESS);
             }
             let plan = if quick { Plan::quick() } else { Plan::full() };
-            let verdicts = Box::pin(table::run(&program, &plan, rows, &ProgressBar::new(0))).await;
+            let verdicts = Box::pin(table::run(&program, &plan, rows)).await;
             println!("\n{}", table::markdown(&verdicts));
             if let Some(path) = json {
                 std::fs::write(path, table::json(&verdicts))?;
@@ -98,7 +97,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             ensure!(minutes > 0.0 && rate > 0.0, "a soak takes some time and some requests");
             let seed = seed.unwrap_or_else(|| fastrand::u64(..));
             let soak = Soak { time: Duration::from_secs_f64(minutes * 60.0), seed, rate, svg };
-            let verdict = Box::pin(soak::run(&program, &soak, &ProgressBar::new(0))).await?;
+            let verdict = Box::pin(soak::run(&program, &soak)).await?;
             println!("\n{verdict}");
             Ok(if verdict.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }

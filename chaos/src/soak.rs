@@ -45,7 +45,7 @@ fn needs() -> Needs {
 }
 
 /// Runs it; prints a line for every moment.
-pub async fn run(program: &Program, soak: &Soak, bar: &ProgressBar) -> Result<Verdict> {
+pub async fn run(program: &Program, soak: &Soak) -> Result<Verdict> {
     println!("seed {}; {:?} at {} requests per second", soak.seed, soak.time, soak.rate);
     let mut dice = fastrand::Rng::with_seed(soak.seed);
     let mut world = Box::pin(World::start(program, &needs())).await?;
@@ -53,7 +53,7 @@ pub async fn run(program: &Program, soak: &Soak, bar: &ProgressBar) -> Result<Ve
     if !failpoints {
         println!("this build has no failpoints: no actor is broken");
     }
-    bar.set_length(soak.time.as_secs());
+    let bar = ProgressBar::new(soak.time.as_secs());
     let load = Load::start(&world.target, &world.corpus, &world.ledger, soak.rate);
     let began = Instant::now();
     let every = (soak.time / MOMENTS).max(Duration::from_secs(1));
