@@ -94,7 +94,7 @@ pub async fn run(program: &Program, soak: &Soak) -> Result<Verdict> {
         println!("drawn in {}", path.display());
     }
     let leases = watch::orphaned_leases(&world).await?;
-    Ok(Verdict::reach(&moments, &tally, &receipts, leases, settled.err()))
+    Ok(Verdict::reach(&moments, &tally, &receipts, leases, settled.as_ref().err()))
 }
 
 fn between(dice: &mut fastrand::Rng, range: std::ops::Range<f64>) -> f64 {

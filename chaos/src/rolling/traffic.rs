@@ -159,7 +159,7 @@ impl Client {
                 Err(Failure::Cut("the answer has no end".to_owned()))
             }
         });
-        self.count(whole.as_ref().map(|()| ()));
+        self.count(whole.as_ref());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 

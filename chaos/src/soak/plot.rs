@@ -8,8 +8,11 @@ const HEIGHT: f64 = 120.0;
 const LEFT: f64 = 60.0;
 const GAP: f64 = 44.0;
 
+/// A panel's name, its colour, and what it shows.
+type Panel = (&'static str, &'static str, fn(&Moment) -> f64);
+
 pub(super) fn svg(moments: &[Moment]) -> String {
-    let panels: [(&str, &str, fn(&Moment) -> f64); 4] = [
+    let panels: [Panel; 4] = [
         ("memory, MB", "#1f6feb", |moment| moment.memory_mb),
         ("threads", "#8250df", |moment| moment.threads as f64),
         ("connections to PostgreSQL", "#1a7f37", |moment| moment.connections.unwrap_or(0) as f64),

@@ -105,7 +105,7 @@ impl Verdict {
         tally: &Tally,
         receipts: &Receipts,
         orphaned_leases: i64,
-        unsettled: Option<anyhow::Error>,
+        unsettled: Option<&anyhow::Error>,
     ) -> Self {
         let time = moments.last().map_or(0.0, |moment| moment.seconds);
         let warm: Vec<&Moment> = moments.iter().filter(|moment| moment.seconds >= time * WARM_UP).collect();

@@ -105,10 +105,11 @@ impl Verdict {
             missed.push(format!("{:.2} % of searches and answers", share * 100.0));
         }
         for (name, [healthy, fault]) in [("search", self.search_p95_ms), ("answer", self.answer_p95_ms)] {
-            if let (Some(healthy), Some(fault)) = (healthy, fault) {
-                if fault > healthy * SLOWER && fault > healthy + ms(SLACK) {
-                    missed.push(format!("{name} p95 × {:.1}", fault / healthy));
-                }
+            if let (Some(healthy), Some(fault)) = (healthy, fault)
+                && fault > healthy * SLOWER
+                && fault > healthy + ms(SLACK)
+            {
+                missed.push(format!("{name} p95 × {:.1}", fault / healthy));
             }
         }
         missed
