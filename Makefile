@@ -1,5 +1,5 @@
 # Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
-.PHONY: run test rolling check lint fmt setup bench-embedder clean-data
+.PHONY: run test rolling check lint fmt setup bench-embedder clean-data chaos chaos-build soak
 
 run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
 	cargo build --release --bin mcp-rag
@@ -32,3 +32,14 @@ bench-embedder: setup ## our embedder beside ONNX Runtime, one thread
 
 clean-data: ## forget everything that was ingested
 	rm -rf .local/data
+
+chaos: chaos-build ## a table with one row per fault, under load; ARGS="--quick", ARGS="--only Redis": docs/FAULTS.md
+	target/chaos/mcp-rag-chaos table $(ARGS)
+
+soak: chaos-build ## faults at random for MINUTES (30); ARGS="--seed 7 --svg soak.svg"
+	target/chaos/mcp-rag-chaos soak --minutes $(or $(MINUTES),30) $(ARGS)
+
+chaos-build:
+	./scripts/setup.sh --test
+	cargo build --profile chaos --bin mcp-rag --features failpoints
+	cargo build --profile chaos -p mcp-rag-chaos

@@ -7,7 +7,7 @@
 //! * [`rolling`]: replicas replaced under load behind a real proxy;
 //! * [`world`]: a server with the dependencies one row of the table needs;
 //! * [`load`]: strict clients, who check every answer and keep the receipts of their writes;
-//! * [`table`]: one row per fault, and the verdicts.
+//! * [`table`]: one row per fault, and the verdicts; [`soak`]: all of them at random, for hours.
 
 pub mod background;
 pub mod load;
@@ -16,6 +16,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod redis;
 pub mod rolling;
+pub mod soak;
 pub mod table;
 pub mod world;
 

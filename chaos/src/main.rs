@@ -2,11 +2,13 @@
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
-use indicatif::ProgressBar;
+use mcp_rag_chaos::soak::{self, Soak};
 use mcp_rag_chaos::table::{self, Plan};
 use mcp_rag_chaos::world::Program;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Faults on purpose, under load, with a verdict.
 #[derive(Parser)]
@@ -38,12 +40,34 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
+    /// Faults at random under a steady load; nothing may be left of them.
+    Soak {
+        #[arg(long, default_value_t = 30.0)]
+        minutes: f64,
+        /// Repeats a run's faults; chosen and printed when absent.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Requests per second.
+        #[arg(long, default_value_t = 30.0)]
+        rate: f64,
+        /// Draw memory, threads, connections and failures over time.
+        #[arg(long)]
+        svg: Option<PathBuf>,
+    },
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(run(arguments))
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        // Dropping the run ends its servers and their dependencies.
+        tokio::select! {
+            done = Box::pin(run(arguments)) => done,
+            _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(130)),
+            _ = terminate.recv() => Ok(ExitCode::from(143)),
+        }
+    })
 }
 
 async fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -60,7 +84,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
                 return Ok(ExitCode::SUCCESS);
             }
             let plan = if quick { Plan::quick() } else { Plan::full() };
-            let verdicts = Box::pin(table::run(&program, &plan, rows, &ProgressBar::new(0))).await;
+            let verdicts = Box::pin(table::run(&program, &plan, rows)).await;
             println!("\n{}", table::markdown(&verdicts));
             if let Some(path) = json {
                 std::fs::write(path, table::json(&verdicts))?;
@@ -68,6 +92,14 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             let good =
                 verdicts.iter().all(|verdict| verdict.holds() && (!strict || verdict.missed.is_empty()));
             Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Soak { minutes, seed, rate, svg } => {
+            ensure!(minutes > 0.0 && rate > 0.0, "a soak takes some time and some requests");
+            let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+            let soak = Soak { time: Duration::from_secs_f64(minutes * 60.0), seed, rate, svg };
+            let verdict = Box::pin(soak::run(&program, &soak)).await?;
+            println!("\n{verdict}");
+            Ok(if verdict.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
 }

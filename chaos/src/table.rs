@@ -25,8 +25,8 @@ use scene::Scene;
 use std::time::Duration;
 
 /// Runs the rows one after the other; a verdict for each.
-pub async fn run(program: &Program, plan: &Plan, rows: Vec<Row>, bar: &ProgressBar) -> Vec<Verdict> {
-    bar.set_length(rows.len() as u64);
+pub async fn run(program: &Program, plan: &Plan, rows: Vec<Row>) -> Vec<Verdict> {
+    let bar = ProgressBar::new(rows.len() as u64);
     let style = ProgressStyle::with_template("{elapsed_precise} {bar:30} {pos}/{len} {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut world: Option<(Needs, World)> = None;
@@ -34,7 +34,7 @@ pub async fn run(program: &Program, plan: &Plan, rows: Vec<Row>, bar: &ProgressB
     for row in rows {
         bar.set_message(row.fault.to_string());
         let verdict = match enter(program, &mut world, &row).await {
-            Ok(entered) => one(entered, plan, &row, bar).await,
+            Ok(entered) => one(entered, plan, &row, &bar).await,
             Err(error) => Verdict::not_run(&row, &format!("{error:#}")),
         };
         if !verdict.intact || row.fault.ends_world() {

@@ -128,7 +128,7 @@ impl World {
         }
         let envs = clock.as_ref().map(Clock::envs).unwrap_or_default();
         let server = Server::start(program, home, sets, envs).await?;
-        let target = Target::new(server.api.clone(), server.admin.clone())?;
+        let target = Target::new(server.api.clone(), server.admin.clone(), needs.models.reranker)?;
         let mut world = Self {
             target,
             corpus: Arc::new(Corpus::new(DOCUMENTS)),

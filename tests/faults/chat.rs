@@ -1,12 +1,11 @@
 //! A chat model that answers, invents, fails in every way, and is let go when nobody listens.
 
-mod api;
 mod breaker;
 mod failures;
 mod streams;
 
 use crate::support::{Builder, Server};
-use api::{Api, Reply};
+use mcp_rag_chaos::model::{Model as Api, Reply};
 use serde_json::{Value, json};
 
 const KEY: &str = "sk-test-4f1c9d2e7b";

@@ -6,6 +6,7 @@
 mod support;
 
 mod cancel;
+mod chaos;
 mod chat;
 mod crash;
 mod drain;

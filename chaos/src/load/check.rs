@@ -85,7 +85,7 @@ mod tests {
     use crate::load::tally::Outcome;
     use serde_json::{Value, json};
 
-    fn result(corpus: &Corpus, n: usize, dense: Value) -> Value {
+    fn result(corpus: &Corpus, n: usize, dense: &Value) -> Value {
         json!({"external_id": corpus.facts[n].external_id, "text": corpus.facts[n].text, "scores": {"dense": dense}})
     }
 
@@ -94,13 +94,13 @@ mod tests {
         let corpus = Corpus::new(5);
         let fact = &corpus.facts[2];
         let body = |result: Value, degraded: Value| json!({"results": [result], "degraded": degraded});
-        let whole = result(&corpus, 2, json!(0.5));
+        let whole = result(&corpus, 2, &json!(0.5));
         assert_eq!(search(&body(whole.clone(), json!([])), &corpus, fact), Outcome::Good);
         let away = json!([{"stage": "embedder", "reason": "failed", "fallback": "lexical"}]);
-        assert_eq!(search(&body(result(&corpus, 2, Value::Null), away), &corpus, fact), Outcome::Degraded);
+        assert_eq!(search(&body(result(&corpus, 2, &Value::Null), away), &corpus, fact), Outcome::Degraded);
         let wrong = [
-            body(result(&corpus, 1, json!(0.5)), json!([])),
-            body(result(&corpus, 2, Value::Null), json!([])),
+            body(result(&corpus, 1, &json!(0.5)), json!([])),
+            body(result(&corpus, 2, &Value::Null), json!([])),
             body(whole.clone(), json!([{"stage": "embedder"}])),
             json!({"results": [whole]}),
             json!({"degraded": []}),
@@ -108,7 +108,7 @@ mod tests {
         for body in wrong {
             assert!(matches!(search(&body, &corpus, fact), Outcome::Wrong(_)), "{body}");
         }
-        let mut changed = result(&corpus, 2, json!(0.5));
+        let mut changed = result(&corpus, 2, &json!(0.5));
         changed["text"] = json!("something else");
         assert!(matches!(search(&body(changed, json!([])), &corpus, fact), Outcome::Wrong(_)));
     }

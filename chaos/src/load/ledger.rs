@@ -26,11 +26,14 @@ pub struct Ledger {
     entries: Mutex<HashMap<u32, Entry>>,
 }
 
-/// A version on its way.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Attempt {
+/// A version on its way. Dropped without an acknowledgement it may have happened or not: an error says
+/// nothing about that either.
+#[derive(Debug)]
+pub(super) struct Attempt<'a> {
+    ledger: &'a Ledger,
     place: u32,
     version: u32,
+    acknowledged: bool,
 }
 
 #[derive(Debug, Default, Clone, serde::Serialize)]
@@ -39,13 +42,29 @@ pub struct Receipts {
     pub lost: Vec<String>,
 }
 
-impl Attempt {
+impl Attempt<'_> {
     pub(super) fn id(&self) -> String {
         format!("w-{}", self.place)
     }
 
     pub(super) fn text(&self) -> String {
         text(self.place, self.version)
+    }
+
+    pub(super) fn acknowledge(&mut self) {
+        self.acknowledged = true;
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        let mut entries = self.ledger.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.entry(self.place).or_default();
+        entry.busy = false;
+        if self.acknowledged {
+            entry.unknown.remove(&self.version);
+            entry.acknowledged = Some(self.version);
+        }
     }
 }
 
@@ -55,7 +74,7 @@ fn text(place: u32, version: u32) -> String {
 
 impl Ledger {
     /// A place nobody writes to now.
-    pub(super) fn begin(&self) -> Option<Attempt> {
+    pub(super) fn begin(&self) -> Option<Attempt<'_>> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..16 {
             let place = fastrand::u32(..PLACES);
@@ -64,23 +83,11 @@ impl Ledger {
                 entry.busy = true;
                 entry.versions += 1;
                 entry.unknown.insert(entry.versions);
-                return Some(Attempt { place, version: entry.versions });
+                let version = entry.versions;
+                return Some(Attempt { ledger: self, place, version, acknowledged: false });
             }
         }
         None
-    }
-
-    /// The receipt, or that there was none. `refused` says that it surely did not happen.
-    pub(super) fn end(&self, attempt: Attempt, acknowledged: bool, refused: bool) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = entries.entry(attempt.place).or_default();
-        entry.busy = false;
-        if acknowledged || refused {
-            entry.unknown.remove(&attempt.version);
-        }
-        if acknowledged {
-            entry.acknowledged = Some(attempt.version);
-        }
     }
 
     /// Reads back everything that was acknowledged. To be called when nothing is written.
@@ -135,12 +142,14 @@ mod tests {
     #[test]
     fn a_place_is_never_written_by_two_at_a_time() {
         let ledger = Ledger::default();
-        let attempts: Vec<_> = std::iter::from_fn(|| ledger.begin()).collect();
+        let mut attempts: Vec<_> = std::iter::from_fn(|| ledger.begin()).collect();
         let mut places: Vec<_> = attempts.iter().map(|attempt| attempt.place).collect();
         places.sort_unstable();
         places.dedup();
         assert_eq!(places.len(), attempts.len());
-        ledger.end(attempts[0], true, false);
-        assert!(std::iter::repeat_with(|| ledger.begin()).take(10_000).flatten().next().is_some());
+        attempts[0].acknowledge();
+        let place = attempts.remove(0).place;
+        let again = std::iter::repeat_with(|| ledger.begin()).take(100_000).flatten().next();
+        assert_eq!(again.map(|attempt| (attempt.place, attempt.version)), Some((place, 2)));
     }
 }

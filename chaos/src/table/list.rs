@@ -15,7 +15,9 @@ pub fn rows() -> Vec<Row> {
     };
     let plain = Needs { redis: true, ..Needs::default() };
     add(&plain, &[Fault::RedisKilled, Fault::RedisFrozen, Fault::ManagedKilled, Fault::ManagedFrozen]);
-    add(&plain, &[Fault::SlowLoris, Fault::ManyClients, Fault::Overload]);
+    add(&plain, &[Fault::SlowLoris, Fault::Overload]);
+    let narrow = Needs { sets: vec![("server.max_in_flight", "50".to_owned())], ..plain.clone() };
+    add(&narrow, &[Fault::ManyClients]);
     let models = Models { chat: true, embedder: true, reranker: true };
     let models = Needs { models, ..Needs::default() };
     for endpoint in [Endpoint::Embeddings, Endpoint::Chat, Endpoint::Rerank] {
@@ -28,8 +30,13 @@ pub fn rows() -> Vec<Row> {
         ];
         add(&models, &bad.map(|behaviour| Fault::Model(endpoint, behaviour)));
     }
-    // Far more restarts than any real day has: the ceiling is another promise, tested elsewhere.
-    let tireless = vec![("supervision.intensity", "100000".to_owned())];
+    // Far more restarts than any real day has: the ceiling and the growing pauses are other promises,
+    // tested elsewhere.
+    let tireless = vec![
+        ("supervision.intensity", "100000".to_owned()),
+        ("supervision.backoff_ms", "5".to_owned()),
+        ("supervision.backoff_max_ms", "50".to_owned()),
+    ];
     let actors = Needs { redis: true, models: models.models, sets: tireless.clone(), ..Needs::default() };
     let local = Needs { redis: true, sets: tireless, ..Needs::default() };
     for name in ACTORS {

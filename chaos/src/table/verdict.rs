@@ -105,10 +105,11 @@ impl Verdict {
             missed.push(format!("{:.2} % of searches and answers", share * 100.0));
         }
         for (name, [healthy, fault]) in [("search", self.search_p95_ms), ("answer", self.answer_p95_ms)] {
-            if let (Some(healthy), Some(fault)) = (healthy, fault) {
-                if fault > healthy * SLOWER && fault > healthy + ms(SLACK) {
-                    missed.push(format!("{name} p95 × {:.1}", fault / healthy));
-                }
+            if let (Some(healthy), Some(fault)) = (healthy, fault)
+                && fault > healthy * SLOWER
+                && fault > healthy + ms(SLACK)
+            {
+                missed.push(format!("{name} p95 × {:.1}", fault / healthy));
             }
         }
         missed
@@ -127,4 +128,48 @@ fn ms(duration: Duration) -> f64 {
 
 fn mb(usage: Usage) -> f64 {
     (usage.memory_bytes as f64 / 1e5).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Verdict;
+    use crate::load::{Kind, Outcome, Phase, Receipts, Sample, Tally};
+    use crate::table::row::{Fault, Row};
+    use crate::world::{Needs, Usage};
+    use std::time::Duration;
+
+    fn sample(phase: Phase, took: u64, outcome: Outcome) -> Sample {
+        Sample { kind: Kind::Search, phase, at: Duration::ZERO, took: Duration::from_millis(took), outcome }
+    }
+
+    fn verdict(samples: Vec<Sample>, lost: Vec<String>) -> Verdict {
+        let row = Row { fault: Fault::RedisKilled, needs: Needs::default() };
+        let receipts = Some(Receipts { acknowledged: 3, lost });
+        let tally = Tally { samples, skipped: 0 };
+        Verdict::reach(&row, &tally, vec![], vec![], receipts, (Usage::default(), Usage::default()), None)
+    }
+
+    #[test]
+    fn whatever_must_be_zero_fails_the_row_when_it_is_not() {
+        let one = |outcome| verdict(vec![sample(Phase::Fault, 1, outcome)], vec![]);
+        assert!(one(Outcome::Good).holds() && one(Outcome::Degraded).holds());
+        assert!(one(Outcome::Refused("503 unavailable".to_owned())).holds(), "an error is no lie");
+        assert!(!one(Outcome::Hung).holds());
+        assert!(!one(Outcome::Wrong("why".to_owned())).holds());
+        assert!(!verdict(vec![], vec!["w-1".to_owned()]).holds());
+    }
+
+    #[test]
+    fn a_dead_dependency_that_costs_time_or_answers_is_a_missed_promise() {
+        let run = |took, outcome: Outcome| {
+            let healthy = (0..50).map(|_| sample(Phase::Healthy, 40, Outcome::Good));
+            verdict(
+                healthy.chain((0..50).map(|_| sample(Phase::Fault, took, outcome.clone()))).collect(),
+                vec![],
+            )
+        };
+        assert!(run(55, Outcome::Degraded).missed.is_empty());
+        assert!(run(90, Outcome::Degraded).missed[0].contains("p95"));
+        assert!(run(40, Outcome::Broken("reset".to_owned())).missed[0].contains('%'));
+    }
 }

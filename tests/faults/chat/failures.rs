@@ -1,4 +1,4 @@
-use super::api::{Api, Reply};
+use super::{Api, Reply};
 use super::{builder, question, server};
 use serde_json::json;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-use super::api::{Api, Reply};
+use super::{Api, Reply};
 use super::{KEY, QUESTION, TEXT, builder, mixed, question, server};
 use crate::support::sse::{Event, events};
 use crate::support::{Server, eventually};
