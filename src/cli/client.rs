@@ -11,11 +11,14 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// A server of our own: what stops it, and its end.
+type Embedded = (oneshot::Sender<()>, tokio::task::JoinHandle<Result<Option<Failure>>>);
+
 pub(super) struct Client {
     http: reqwest::Client,
     base: String,
     token: Option<SecretString>,
-    embedded: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<Result<Option<Failure>>>)>,
+    embedded: Option<Embedded>,
 }
 
 impl Client {

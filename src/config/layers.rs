@@ -93,7 +93,6 @@ impl Sources {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` wants")]
 pub(super) fn invalid(error: config::ConfigError) -> ConfigError {
     match error {
         // Without the lines the parser quotes: there may be a secret in them.

@@ -149,8 +149,7 @@ fn a_chat_models_new_key_and_model_are_used_from_the_next_answer_on() {
 fn files_that_are_wrong_change_nothing_and_are_named_with_their_key() {
     let mount = Mount::new(&[("auth__token", "first")], "[search]\ncandidates = 20\n");
     let mut server = mount.start(Server::builder());
-    let mut refused = 0;
-    for (config, words) in [
+    let wrong = [
         ("[search]\ncandidates = 20000\n", ["default.toml", "search.candidates"]),
         ("[search]\ncandidates = \"canary\"\n", ["default.toml", "search.candidates"]),
         ("[search]\ncandydates = 20\n", ["candydates", ""]),
@@ -158,14 +157,14 @@ fn files_that_are_wrong_change_nothing_and_are_named_with_their_key() {
         ("[log]\nlevel = \"loud\"\n", ["default.toml", "log.level"]),
         ("[redis]\nurl = \"canary://x\"\n", ["redis.url", ""]),
         ("[database]\nurl = \"canary\"\n", ["database.url", ""]),
-    ] {
+    ];
+    for (before, (config, words)) in (0..).zip(wrong) {
         let start = server.log().len();
         write(server.home(), config);
         let told = server.log().await_line(start, |line| line.message().contains("not reloaded"));
         let error = told.field("error");
         assert!(words.iter().all(|word| error.contains(word)), "{config}: {error}");
-        refused += 1;
-        eventually("it is counted", || counted(&server, "refused") == refused);
+        eventually("it is counted", || counted(&server, "refused") == before + 1);
     }
     let start = server.log().len();
     swap(server.home(), &[("auth__token", "")]);

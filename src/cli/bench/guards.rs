@@ -116,7 +116,7 @@ impl Guards {
         let mut source = Source::read(self.corpus.as_deref())?;
         source.documents.truncate(DOCUMENTS);
         let core = Core::start(settings.clone()).await?;
-        let measured = interrupt.or(self.measure(global, &settings, &core, &source)).await;
+        let measured = interrupt.or(Box::pin(self.measure(global, &settings, &core, &source))).await;
         core.stop().await;
         print(global.json, &self, &measured?);
         Ok(())
