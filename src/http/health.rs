@@ -3,7 +3,7 @@
 use super::{State, resource};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, http::StatusCode};
-use mcp_rag_actors::resilience::Deadline;
+use mcp_rag_actors::resilience::{BreakerState, Deadline};
 use mcp_rag_actors::supervise::ActorState;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -56,8 +56,10 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
     let database = state.rag.store.probe(Deadline::within(PROBE)).await;
     // An outage that every replica suffers alike: what is cached is still worth asking for.
     let remembers = state.rag.catalog.remembers() && state.rag.cache.status().entries > 0;
+    let writes = database.is_ok() && accepts_writes(&state).await;
     match &database {
-        Ok(()) => check("database", "ok", None),
+        Ok(()) if writes => check("database", "ok", None),
+        Ok(()) => check("database", "degraded", Some("reads only: writes are refused")),
         Err(_) if remembers => check("database", "degraded", Some("away; cached results only")),
         Err(_) => check("database", "unavailable", Some("no statement could be run")),
     }
@@ -93,7 +95,7 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         check("server", "unavailable", Some("draining"));
     }
     let unavailable = draining || (database.is_err() && !remembers);
-    let all_well = database.is_ok() && embedder && models && redis != Some(false);
+    let all_well = writes && embedder && models && redis != Some(false);
     let (status, text) = match (unavailable, all_well) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         (false, false) => (StatusCode::OK, "degraded"),
@@ -105,4 +107,10 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         response.insert_header(("retry-after", "1"));
     }
     response.json(body)
+}
+
+/// Of a database that answers: whether the writer is there and takes writes.
+async fn accepts_writes(state: &State) -> bool {
+    let pools = state.rag.store.pool_status(Deadline::within(PROBE)).await;
+    pools.is_ok_and(|pools| pools.writer.state == BreakerState::Closed && !pools.writer.read_only)
 }

@@ -1,5 +1,6 @@
+use super::search::Degradation;
 use crate::error::{Code, Error};
-use mcp_rag_actors::store::{Collection, ListCollections, StoreError, StoreHandle, TenantId};
+use mcp_rag_actors::store::{Collection, ListCollections, Source, StoreError, StoreHandle, TenantId};
 use moka::future::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,13 @@ use super::Caller;
 const PATIENCE: Duration = Duration::from_secs(1);
 const MAX_TENANTS: u64 = 10_000;
 
-type Lists = Cache<(TenantId, u64), Arc<Vec<Collection>>>;
+type Lists = Cache<(TenantId, u64), Listed>;
+
+#[derive(Clone)]
+struct Listed {
+    collections: Arc<Vec<Collection>>,
+    source: Source,
+}
 
 /// The tenant's collections, remembered for a moment so that a cached search needs no database.
 ///
@@ -33,8 +40,8 @@ pub(super) struct Selection {
     pub(super) collections: Vec<Collection>,
     /// Chunks in all of the tenant's collections, selected or not.
     pub(super) all_chunks: i64,
-    /// Why this is the list seen last and not the present one.
-    pub(super) stale: Option<Code>,
+    /// Why this may not be the present list.
+    pub(super) stale: Option<Degradation>,
 }
 
 impl Catalog {
@@ -48,12 +55,17 @@ impl Catalog {
     }
 
     pub async fn all(&self, caller: Caller) -> Result<Arc<Vec<Collection>>, Error> {
+        Ok(self.listed(caller).await?.collections)
+    }
+
+    async fn listed(&self, caller: Caller) -> Result<Listed, Error> {
         let key = self.key(caller);
         let load = async {
             let list = ListCollections { tenant: caller.tenant };
-            let all = Arc::new(self.store.call(list, caller.deadline).await?);
-            self.last.insert(key, Arc::clone(&all)).await;
-            Ok(all)
+            let (all, source) = self.store.call_traced(list, caller.deadline).await?;
+            let listed = Listed { collections: Arc::new(all), source };
+            self.last.insert(key, listed.clone()).await;
+            Ok(listed)
         };
         // Concurrent callers share one query.
         let shared = self.known.try_get_with(key, load).await;
@@ -79,11 +91,16 @@ impl Catalog {
     pub(super) async fn select(&self, caller: Caller, names: Option<&[String]>) -> Result<Selection, Error> {
         let last = self.last.get(&self.key(caller)).await;
         let patience = if last.is_some() { caller.deadline.capped(PATIENCE) } else { caller.deadline };
-        let (all, stale) = match (self.all(Caller { deadline: patience, ..caller }).await, last) {
-            (Ok(all), _) => (all, None),
-            (Err(error), Some(last)) if error.is_temporary() => (last, Some(error.code)),
+        let away = |reason, fallback| Some(Degradation::new("database", reason, fallback));
+        let (listed, stale) = match (self.listed(Caller { deadline: patience, ..caller }).await, last) {
+            (Ok(listed), _) if listed.source == Source::Standin => {
+                (listed, away(Code::Unavailable.as_str(), "replica"))
+            }
+            (Ok(listed), _) => (listed, None),
+            (Err(error), Some(last)) if error.is_temporary() => (last, away(error.code.as_str(), "cache")),
             (Err(error), _) => return Err(error),
         };
+        let all = listed.collections;
         let all_chunks = all.iter().map(|collection| collection.chunks).sum();
         Ok(Selection { collections: named(&all, names)?, all_chunks, stale })
     }

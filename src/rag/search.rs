@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::text::analyze::analyze;
 use crate::text::language::Language;
 use mcp_rag_actors::embedder::{Embed, Purpose};
-use mcp_rag_actors::store::{Collection, Filter, Mode, SearchChunks, TermKey};
+use mcp_rag_actors::store::{Collection, Filter, Mode, SearchChunks, Source, TermKey};
 use mcp_rag_actors::supervise::CallError;
 use mcp_rag_actors::trace::TARGET;
 use serde::{Deserialize, Serialize};
@@ -127,20 +127,22 @@ impl Rag {
         let began = Instant::now();
         let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
         let key = cache_key(&query, &selection.collections, caller);
-        let response = match self.cached(&key).instrument(info_span!(target: TARGET, "cache")).await {
+        let mut response = match self.cached(&key).instrument(info_span!(target: TARGET, "cache")).await {
             Some(mut found) => {
                 found.cached = true;
                 found.timings = Timings { total_ms: millis(began), ..Timings::default() };
                 // Right when it was found; what has changed since is out of sight.
-                if let Some(reason) = selection.stale {
-                    found.degraded.push(Degradation::new("database", reason.as_str(), "cache"));
-                }
+                found.degraded.extend(selection.stale);
                 found
             }
             None => self.search_once(key, &query, &selection, caller, began).await?,
         };
         if let (false, Some(first)) = (query.allow_degraded, response.degraded.first()) {
             return Err(first.forbidden());
+        }
+        // Told, never forbidden: without the shared cache the result is the same.
+        if self.cache.shared_is_away() {
+            response.degraded.push(Degradation::new("cache", "circuit_open", "local"));
         }
         for stage in &response.degraded {
             metrics::counter!("mcp_rag_degraded_responses_total", "stage" => stage.stage.clone())
@@ -236,7 +238,10 @@ impl Rag {
         };
         let exact = search.exact;
         let find = info_span!(target: TARGET, "find", mode = mode.as_str(), exact);
-        let hits = self.store.call(search, caller.deadline).instrument(find).await?;
+        let (hits, source) = self.store.call_traced(search, caller.deadline).instrument(find).await?;
+        if source == Source::Standin {
+            degraded.push(Degradation::new("database", "unavailable", "replica"));
+        }
         let top_k = usize::from(query.top_k);
         let complete = hits.len() >= top_k || exact || mode == Mode::Lexical;
         let search_ms = millis(searched);

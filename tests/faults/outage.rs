@@ -67,7 +67,9 @@ fn check_recovery(server: &Server, known: &Value) {
         let fresh = server.post("/v1/search", &json!({"query": "a new question about the orchard"}));
         fresh.status == 200 && stages(&server.search(known)).is_empty()
     });
-    assert_eq!(server.put_document("kept", "new", &json!({"text": "now it is taken"})).status, 201);
+    // A write that met the freeze, and was told so by 504, may have been done after the thaw.
+    let taken = server.put_document("kept", "new", &json!({"text": "now it is taken"}));
+    assert!(matches!(taken.status, 200 | 201), "{}", taken.text());
     eventually("it is ready without reserve", || server.get("/health/ready").ok(200)["status"] == "ok");
 }
 

@@ -29,7 +29,9 @@ fn search_quickly(server: &Server, phase: &str) {
         // A read and a write that wait for redis.timeout_ms (50) each, and the search itself.
         assert!(took < Duration::from_millis(1000), "{phase}: {took:?}");
         assert!(!found["results"].as_array().expect("results").is_empty());
-        assert_eq!((&found["degraded"], &found["cached"]), (&json!([]), &json!(false)));
+        assert_eq!(found["cached"], false);
+        let degraded = found["degraded"].as_array().expect("degraded");
+        assert!(degraded.iter().all(|entry| entry["stage"] == "cache"), "{found}");
     }
 }
 
@@ -58,6 +60,7 @@ fn a_redis_that_hangs_dies_and_comes_back_costs_a_little_time_and_no_answer() {
     server.ingest_json("kept", &(0..20).map(|n| document(n, 0)).collect::<Vec<_>>());
     health(&server, "ok");
     search_quickly(&server, "well");
+    assert_eq!(server.search(&query("all is well"))["degraded"], json!([]));
 
     redis.freeze();
     search_quickly(&server, "hanging");
@@ -128,6 +131,13 @@ fn a_redis_that_hangs_costs_nothing_once_its_circuit_is_open() {
     println!("p95 healthy {healthy:?}, with a hanging Redis {open:?}, opened after {asked} searches");
     assert!(open < healthy + Duration::from_millis(200), "{healthy:?} → {open:?}");
     assert_eq!(server.get("/v1/system").ok(200)["cache"]["shared_is_away"], true);
+    let told = json!([{"stage": "cache", "reason": "circuit_open", "fallback": "local"}]);
+    for cached in [false, true] {
+        let mut strict = query("told and not forbidden");
+        strict["degrade"] = json!("forbid"); // the result is as good as ever
+        let found = server.search(&strict);
+        assert_eq!((&found["degraded"], &found["cached"]), (&told, &json!(cached)), "{found}");
+    }
     redis.thaw();
     eventually("the circuit closes", || {
         asked += 1;

@@ -16,8 +16,12 @@ fn start(primary: &Cluster, standby: &Cluster) -> Server {
     server
 }
 
+fn query(n: usize) -> Value {
+    json!({"query": format!("violin {n} varnish"), "collections": ["kept"]})
+}
+
 fn search(server: &Server, n: usize) -> Vec<String> {
-    ids(&server.search(&json!({"query": format!("violin {n} varnish"), "collections": ["kept"]})))
+    ids(&server.search(&query(n)))
 }
 
 fn reads(server: &Server, route: &str) -> u64 {
@@ -85,10 +89,28 @@ fn reads_go_to_a_replica_that_has_what_they_must_see_and_stay_answered_whichever
         reads(&server, "standin") > before + 5
     });
     server.put_document("kept", "other", &json!({"text": "refused"})).error(503, "unavailable");
-    assert_eq!(server.get("/health/ready").status, 200, "reads are answered");
+    let ready = server.get("/health/ready").ok(200);
+    assert_eq!(
+        (&ready["status"], &ready["checks"]["database"]["status"]),
+        (&json!("degraded"), &json!("degraded"))
+    );
+    let known = json!({"query": "violin varnish", "collections": ["kept"]});
+    let told = json!([{"stage": "database", "reason": "unavailable", "fallback": "replica"}]);
+    eventually("a reply of the one that stands in says so, a cached one too", || {
+        let found = server.search(&known);
+        assert_eq!(found["degraded"], told, "{found}");
+        found["cached"] == false && server.search(&query(next()))["degraded"] == told
+    });
+    let mut strict = known.clone();
+    strict["degrade"] = json!("forbid");
+    server.post("/v1/search", &strict).error(503, "degraded");
     primary.restart();
     eventually("writes are taken again", || {
         server.put_document("kept", "other", &json!({"text": "taken"})).status == 201
+    });
+    eventually("nothing is degraded any more", || {
+        server.search(&known)["degraded"] == json!([])
+            && server.get("/health/ready").ok(200)["status"] == "ok"
     });
     server.stop();
 }

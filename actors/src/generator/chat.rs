@@ -61,7 +61,7 @@ struct Progress {
 
 impl Chat {
     pub(super) fn new(settings: &GeneratorSettings) -> Result<Self, String> {
-        let silence = Duration::from_millis(settings.first_token_ms);
+        let silence = Duration::from_millis(settings.first_token_ms.min(settings.timeout_ms));
         Ok(Self {
             api: Api::new(settings.base_url.as_deref(), settings.api_key.as_ref(), silence)?,
             model: settings.model.clone().unwrap_or_default(),

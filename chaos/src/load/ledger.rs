@@ -137,19 +137,21 @@ async fn await_content(
 
 #[cfg(test)]
 mod tests {
-    use super::Ledger;
+    use super::{Ledger, PLACES};
 
     #[test]
     fn a_place_is_never_written_by_two_at_a_time() {
         let ledger = Ledger::default();
-        let mut attempts: Vec<_> = std::iter::from_fn(|| ledger.begin()).collect();
+        // Places are drawn by lot: so many draws leave none out.
+        let draw = || std::iter::repeat_with(|| ledger.begin()).take(100_000).flatten();
+        let mut attempts: Vec<_> = draw().collect();
         let mut places: Vec<_> = attempts.iter().map(|attempt| attempt.place).collect();
         places.sort_unstable();
         places.dedup();
-        assert_eq!(places.len(), attempts.len());
+        assert_eq!((places.len(), attempts.len()), (PLACES as usize, PLACES as usize));
         attempts[0].acknowledge();
         let place = attempts.remove(0).place;
-        let again = std::iter::repeat_with(|| ledger.begin()).take(100_000).flatten().next();
+        let again = draw().next();
         assert_eq!(again.map(|attempt| (attempt.place, attempt.version)), Some((place, 2)));
     }
 }
