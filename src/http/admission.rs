@@ -19,7 +19,7 @@ use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 use mcp_rag_actors::resilience::{CallOutcome, Limiter, LimiterSettings, Token};
 use serde::Serialize;
@@ -27,12 +27,14 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// The part of the searches' lane that writes may fill.
 const WRITES: f64 = 0.5;
+
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// A body that is read to its end although its request is refused, and for how long at most.
 const SMALL: u64 = 64 * 1024;
@@ -89,6 +91,8 @@ struct Lanes {
     answers: Limiter,
     streams: Limiter,
     shed: [AtomicU64; 4],
+    /// When the log last heard that requests are turned away.
+    told: Mutex<Option<Instant>>,
 }
 
 /// A lane's state, for people.
@@ -103,8 +107,8 @@ impl Admission {
     #[must_use]
     pub fn new(settings: &ServerSettings) -> Self {
         let adaptive = |max: usize| {
-            let (min, initial) = ((max / 4).max(1), (max / 2).max(1));
-            Limiter::new(LimiterSettings { initial, min, max, ..LimiterSettings::default() })
+            let min = (max / 4).max(1);
+            Limiter::new(LimiterSettings { initial: max, min, max, ..LimiterSettings::default() })
         };
         let fixed = |max: usize| {
             Limiter::new(LimiterSettings { initial: max, min: max, max, ..LimiterSettings::default() })
@@ -114,6 +118,7 @@ impl Admission {
             answers: fixed(settings.max_answers),
             streams: fixed(settings.max_streams),
             shed: Default::default(),
+            told: Mutex::default(),
         }))
     }
 
@@ -134,7 +139,18 @@ impl Admission {
     fn refusal(&self, class: Class) -> Error {
         self.0.shed[class as usize].fetch_add(1, Ordering::Relaxed);
         metrics::counter!("mcp_rag_http_shed_total", "priority" => class.as_str()).increment(1);
+        self.tell();
         Error::new(Code::Overloaded, "too much is under way: try again shortly")
+    }
+
+    /// One line now and then: a line for each refusal would cost more than refusing.
+    fn tell(&self) {
+        let Ok(mut told) = self.0.told.try_lock() else { return };
+        if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            *told = Some(Instant::now());
+            drop(told);
+            tracing::warn!(admission = %self.status(), "requests are turned away: too much is under way");
+        }
     }
 
     pub(super) fn status(&self) -> serde_json::Value {
@@ -143,7 +159,7 @@ impl Admission {
             in_flight: limiter.in_flight(),
             limit: limiter.limit(),
         };
-        let Lanes { work, answers, streams, shed } = &*self.0;
+        let Lanes { work, answers, streams, shed, .. } = &*self.0;
         let shed = Class::ALL.map(|class| (class.as_str(), shed[class as usize].load(Ordering::Relaxed)));
         serde_json::json!({
             "lanes": [lane("work", work), lane("answers", answers), lane("streams", streams)],
@@ -263,7 +279,7 @@ pub(super) async fn admit(
     };
     if let Err(refused) = room {
         discard_body(&mut request).await;
-        return Ok(request.into_response(ApiError(refused).error_response()));
+        return Ok(request.error_response(ApiError(refused)).map_into_boxed_body());
     }
     request.extensions_mut().insert(ticket.clone());
     let response = next.call(request).await?;
@@ -325,8 +341,13 @@ mod tests {
     fn writes_are_turned_away_first_and_no_class_takes_anothers_places() {
         let limiter =
             |max| Limiter::new(LimiterSettings { initial: max, min: max, max, ..LimiterSettings::default() });
-        let lanes =
-            Lanes { work: limiter(4), answers: limiter(1), streams: limiter(2), shed: Default::default() };
+        let lanes = Lanes {
+            work: limiter(4),
+            answers: limiter(1),
+            streams: limiter(2),
+            shed: Default::default(),
+            told: Mutex::default(),
+        };
         let admission = Admission(Arc::new(lanes));
         let take = |class| {
             let ticket = ticket(&admission, class);

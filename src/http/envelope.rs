@@ -50,8 +50,21 @@ pub async fn envelope<B: MessageBody + 'static>(
         .record(elapsed.as_secs_f64());
     // Paths may hold external ids; the pattern never does.
     let trace_id = labels.trace.trace_id.as_deref();
-    span.in_scope(|| tracing::info!(%route, status, ms = elapsed.as_millis(), trace_id, "request"));
+    let ms = elapsed.as_millis();
+    span.in_scope(|| {
+        // Thousands of refusals a second are counted, not told one by one.
+        if turned_away(&response) {
+            tracing::debug!(%route, status, ms, trace_id, "request");
+        } else {
+            tracing::info!(%route, status, ms, trace_id, "request");
+        }
+    });
     Ok(response)
+}
+
+fn turned_away(response: &ServiceResponse) -> bool {
+    let error = response.response().error().and_then(|error| error.as_error::<ApiError>());
+    error.is_some_and(|error| error.0.code == Code::Overloaded)
 }
 
 /// What every response carries.

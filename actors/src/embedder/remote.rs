@@ -6,6 +6,7 @@ use crate::remote::{Api, Guarded, ModelError, Urgency};
 use crate::resilience::{Circuit, Deadline, RetryBudget};
 use serde::Deserialize;
 use serde_json::json;
+use std::rc::Rc;
 
 /// Texts in one request; text-embeddings-inference takes no more unless told to.
 const BATCH: usize = 32;
@@ -13,7 +14,7 @@ const BATCH: usize = 32;
 const NUMBER: usize = 32;
 
 pub(super) struct Remote {
-    guarded: Guarded,
+    guarded: Rc<Guarded>,
     kind: EmbedderKind,
     model: String,
     dimensions: usize,
@@ -47,7 +48,7 @@ impl Remote {
         let api = Api::new(settings.base_url.as_deref(), settings.api_key.as_ref(), settings.bulk_timeout())?;
         let limits = (settings.timeout(), settings.bulk_timeout());
         Ok(Self {
-            guarded: Guarded::new(api, circuit, budget, settings.concurrency, limits),
+            guarded: Rc::new(Guarded::new(api, circuit, budget, settings.concurrency, limits)),
             kind: settings.kind,
             model: settings.model.clone().unwrap_or_default(),
             dimensions: settings.dimensions.unwrap_or_default(),
@@ -76,7 +77,8 @@ impl Remote {
                 }
             };
             let max_bytes = 65_536 + texts.len() * self.dimensions * NUMBER;
-            let check = |reply| accept(reply, texts.len(), self.dimensions);
+            let (count, dimensions) = (texts.len(), self.dimensions);
+            let check = move |reply| accept(reply, count, dimensions);
             vectors.extend(self.guarded.ask(path, &body, max_bytes, urgency, deadline, check).await?);
         }
         Ok(vectors)

@@ -13,7 +13,7 @@ mod sse;
 
 use crate::live::{Live, Made};
 use crate::remote::{self, ModelError};
-use crate::resilience::{BreakerSettings, Circuit, Deadline};
+use crate::resilience::{BreakerSettings, Circuit, Deadline, Pass};
 use crate::supervise::{Handle, Lifeline, Request, Serve, Service, StartError, Tree};
 use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
@@ -23,6 +23,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// Of an answer that nobody reads.
+const PROBE_TOKENS: u32 = 8;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -201,17 +204,47 @@ impl GeneratorHandle {
             (Writer::Model, Some(circuit)) => Some(circuit.admit()?),
             (Writer::Model | Writer::Extractive, _) => None,
         };
-        let patience = deadline.remaining() / 2;
-        let generate = Generate { prompt, writer, deltas, patience };
-        let timeout = Duration::from_millis(self.settings.get().timeout_ms);
-        let called = self.handle.call(generate, deadline.capped(timeout)).await;
-        let outcome = called.map_err(ModelError::from).flatten();
+        let pass = match pass {
+            Some(probe) if probe.is_probe() => {
+                let handle = self.clone();
+                tokio::spawn(async move { handle.probe(prompt, probe).await });
+                return Err(ModelError::Open { retry_in: Duration::ZERO });
+            }
+            other => other,
+        };
+        let outcome = self.write(prompt, writer, deltas, deadline).await;
         match (pass, &outcome) {
             (Some(pass), Ok(_)) => pass.succeed(),
             (Some(pass), Err(error)) => remote::settle(pass, error),
             (None, _) => {}
         }
         outcome
+    }
+
+    async fn write(
+        &self,
+        prompt: Prompt,
+        writer: Writer,
+        deltas: mpsc::Sender<String>,
+        deadline: Deadline,
+    ) -> Result<Usage, ModelError> {
+        let patience = deadline.remaining() / 2;
+        let generate = Generate { prompt, writer, deltas, patience };
+        let timeout = Duration::from_millis(self.settings.get().timeout_ms);
+        let called = self.handle.call(generate, deadline.capped(timeout)).await;
+        called.map_err(ModelError::from).flatten()
+    }
+
+    /// Asks a model that may be back for a few words, beside the caller: nobody waits to find out.
+    async fn probe(&self, prompt: Prompt, pass: Pass) {
+        let (deltas, mut words) = mpsc::channel(1);
+        let deadline = Deadline::within(Duration::from_millis(self.settings.get().timeout_ms));
+        let prompt = Prompt { max_output_tokens: PROBE_TOKENS, ..prompt };
+        let read = async { while words.recv().await.is_some() {} };
+        match tokio::join!(self.write(prompt, Writer::Model, deltas, deadline), read).0 {
+            Ok(_) => pass.succeed(),
+            Err(error) => remote::settle(pass, &error),
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 use super::{Api, ModelError, settle};
-use crate::resilience::{Backoff, Circuit, Deadline, RetryBudget, random};
+use crate::resilience::{Backoff, Circuit, Deadline, Pass, RetryBudget, random};
 use crate::supervise::CallError;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -46,18 +47,32 @@ impl Guarded {
     }
 
     /// Posts `body` and lets `check` make of the reply what was wanted, or say what is wrong with it.
+    ///
+    /// An interactive call that would be a half-open circuit's probe is made beside its caller, who is told
+    /// at once that the circuit is open: nobody waits to find out whether the server is back.
     pub(crate) async fn ask<T: DeserializeOwned, U>(
-        &self,
-        path: &str,
+        self: &Rc<Self>,
+        path: &'static str,
         body: &Value,
         max_bytes: usize,
         urgency: Urgency,
         deadline: Deadline,
-        check: impl Fn(T) -> Result<U, &'static str>,
+        check: impl Fn(T) -> Result<U, &'static str> + Clone + 'static,
     ) -> Result<U, ModelError> {
         let _place = self.place(urgency, deadline).await?;
         self.budget.deposit();
-        let once = || self.once(path, body, max_bytes, urgency, deadline, &check);
+        let once = || async {
+            let pass = self.circuit.admit()?;
+            if urgency == Urgency::Bulk || !pass.is_probe() {
+                return self.once(pass, path, body, max_bytes, urgency, deadline, check.clone()).await;
+            }
+            let (own, body, check) = (Rc::clone(self), body.clone(), check.clone());
+            let deadline = Deadline::within(self.timeouts.0 + RETURN);
+            actix::spawn(async move {
+                let _ = own.once(pass, path, &body, max_bytes, urgency, deadline, check).await;
+            });
+            Err(ModelError::Open { retry_in: Duration::ZERO })
+        };
         let first = once().await;
         let Err(ModelError::Failed { retry_after: None, .. }) = first else { return first };
         if urgency == Urgency::Bulk || deadline.remaining() < self.timeouts.0 || !self.budget.withdraw() {
@@ -71,8 +86,10 @@ impl Guarded {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one call's own parts")]
     async fn once<T: DeserializeOwned, U>(
         &self,
+        pass: Pass,
         path: &str,
         body: &Value,
         max_bytes: usize,
@@ -80,7 +97,6 @@ impl Guarded {
         deadline: Deadline,
         check: impl Fn(T) -> Result<U, &'static str>,
     ) -> Result<U, ModelError> {
-        let pass = self.circuit.admit()?;
         let timeout = match urgency {
             Urgency::Interactive => self.timeouts.0,
             Urgency::Bulk => self.timeouts.1,

@@ -76,7 +76,7 @@ impl Request for Rerank {
 }
 
 struct Reranker {
-    guarded: Guarded,
+    guarded: Rc<Guarded>,
     kind: RerankerKind,
     model: Option<String>,
 }
@@ -108,7 +108,7 @@ impl Serve<Rerank> for Reranker {
             }
         };
         let max_bytes = 65_536 + count * ENTRY;
-        let check = |reply| scores(reply, count);
+        let check = move |reply| scores(reply, count);
         self.guarded.ask("/rerank", &body, max_bytes, Urgency::Interactive, deadline, check).await
     }
 }
@@ -151,7 +151,7 @@ impl RerankerHandle {
             let (circuit, budget, kind) = (shared.clone(), budget.clone(), configured.kind);
             let model = configured.model.clone();
             async move {
-                let guarded = Guarded::new(api?, circuit, budget, AT_ONCE, (timeout, timeout));
+                let guarded = Rc::new(Guarded::new(api?, circuit, budget, AT_ONCE, (timeout, timeout)));
                 Ok(Reranker { guarded, kind, model })
             }
         };

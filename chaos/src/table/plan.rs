@@ -13,6 +13,10 @@ pub struct Plan {
     pub hold: Duration,
     /// How often a lasting fault comes.
     pub rounds: usize,
+    /// How long a dependency that should not be missed is away, and how often: long enough that the
+    /// moment in which that is found out is a small part of it.
+    pub outage: Duration,
+    pub outages: usize,
     pub panics: usize,
     pub stops: usize,
     pub kills: usize,
@@ -32,6 +36,8 @@ impl Plan {
             after: Duration::from_secs(3),
             hold: Duration::from_secs(6),
             rounds: 5,
+            outage: Duration::from_secs(30),
+            outages: 2,
             panics: 1000,
             stops: 200,
             kills: 200,
@@ -50,6 +56,8 @@ impl Plan {
             after: Duration::from_millis(300),
             hold: Duration::from_millis(1000),
             rounds: 1,
+            outage: Duration::from_millis(1000),
+            outages: 1,
             panics: 10,
             stops: 3,
             kills: 3,

@@ -50,6 +50,11 @@ impl<'a> Scene<'a> {
         tokio::time::sleep(self.plan.hold).await;
     }
 
+    /// A whole outage of a dependency that should not be missed.
+    pub(super) async fn hold_out(&self) {
+        tokio::time::sleep(self.plan.outage).await;
+    }
+
     pub(super) fn note(&mut self, text: impl Into<String>) {
         self.measured.notes.push(text.into());
     }

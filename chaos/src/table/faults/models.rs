@@ -13,9 +13,9 @@ pub(super) async fn misbehave(
         Endpoint::Embeddings | Endpoint::Rerank => Probe::Search,
     };
     let asked = model(scene)?.requests(endpoint);
-    for _ in 0..scene.plan.rounds {
+    for _ in 0..scene.plan.outages {
         model(scene)?.set(endpoint, behaviour.clone());
-        scene.hold().await;
+        scene.hold_out().await;
         let since = Instant::now();
         model(scene)?.heal();
         scene.recover(probe, since).await?;

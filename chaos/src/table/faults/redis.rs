@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 use std::time::Instant;
 
 pub(super) async fn killed(scene: &mut Scene<'_>) -> Result<()> {
-    for _ in 0..scene.plan.rounds {
+    for _ in 0..scene.plan.outages {
         redis(scene)?.kill9();
-        scene.hold().await;
+        scene.hold_out().await;
         let since = Instant::now();
         tokio::task::block_in_place(|| redis(scene).map(Redis::restart))?;
         scene.recover(Probe::Search, since).await?;
@@ -16,9 +16,9 @@ pub(super) async fn killed(scene: &mut Scene<'_>) -> Result<()> {
 }
 
 pub(super) async fn frozen(scene: &mut Scene<'_>) -> Result<()> {
-    for _ in 0..scene.plan.rounds {
+    for _ in 0..scene.plan.outages {
         redis(scene)?.freeze();
-        scene.hold().await;
+        scene.hold_out().await;
         let since = Instant::now();
         redis(scene)?.thaw();
         scene.recover(Probe::Search, since).await?;
