@@ -129,6 +129,8 @@ impl Reload {
         let settings = merged(&self.rag.settings(), new, &self.pending);
         self.rag.generator.reconfigure(&settings.generator)?;
         self.rag.cache.reconfigure(&settings.redis)?;
+        self.rag.embedder.use_key(settings.embedder.api_key.clone());
+        self.rag.reranker.use_key(settings.reranker.api_key.clone());
         self.log.set(&settings.log.level);
         self.rag.running.adopt(settings, Instant::now());
         Ok(())

@@ -8,15 +8,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What takes effect without a restart: whole sections end with a dot.
-const RELOADABLE: [&str; 9] = [
+const RELOADABLE: [&str; 11] = [
     "auth.overlap_ms",
     "auth.token",
     "database.replica_urls",
     "database.url",
+    "embedder.api_key",
     "generator.",
     "ingest.concurrency",
     "log.level",
     "redis.url",
+    "reranker.api_key",
     "search.",
 ];
 /// Reloadable, but not to be given or taken away: that changes what the server consists of, or, for
@@ -79,6 +81,8 @@ pub(crate) fn merged(running: &Settings, new: &Settings, pending: &[String]) -> 
         settings.redis.url.clone_from(&new.redis.url);
     }
     settings.log.level.clone_from(&new.log.level);
+    settings.embedder.api_key.clone_from(&new.embedder.api_key);
+    settings.reranker.api_key.clone_from(&new.reranker.api_key);
     settings.generator = new.generator.clone();
     settings.search = new.search.clone();
     settings.ingest.concurrency = new.ingest.concurrency;

@@ -89,6 +89,23 @@ fn a_remote_embedder_finds_by_meaning_and_its_vectors_have_its_name() {
 }
 
 #[test]
+fn embedders_of_the_other_forms_work_too() {
+    for (kind, line, texts) in
+        [("tei", "POST /v1/embed HTTP/1.1", "inputs"), ("ollama", "POST /v1/api/embed HTTP/1.1", "input")]
+    {
+        let model = Model::start();
+        let mut server = filled(builder(&model).set("embedder.kind", kind));
+        let found = Asker::new(&server).ask();
+        assert_eq!(found["degraded"], json!([]), "{kind}: {found}");
+        assert!(found["results"][0]["scores"]["dense"].is_number(), "{kind}: {found}");
+        let last = model.asked().pop().expect("it was asked");
+        assert_eq!(last.line, line);
+        assert!(last.body[texts][0].as_str().is_some_and(|text| text.contains("violin")), "{kind}");
+        server.stop();
+    }
+}
+
+#[test]
 fn an_embedder_that_fails_in_any_way_costs_the_dense_leg_only_and_no_time_once_its_circuit_is_open() {
     let model = Model::start();
     let mut server = filled(builder(&model));

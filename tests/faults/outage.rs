@@ -102,6 +102,19 @@ fn while_the_database_is_dead_or_frozen_cached_searches_and_answers_go_on_and_sa
 }
 
 #[test]
+fn what_waits_for_a_database_that_has_gone_silent_is_told_long_before_its_deadline() {
+    let cluster = Cluster::start();
+    let mut server = server(&cluster);
+    cluster.freeze();
+    let began = Instant::now();
+    server.put_document("kept", "new", &json!({"text": "refused"})).error(503, "unavailable");
+    assert!(began.elapsed() < Duration::from_secs(15), "a write has thirty seconds: {:?}", began.elapsed());
+    cluster.thaw();
+    check_recovery(&server, &json!({"query": "which violin records the tides", "collections": ["kept"]}));
+    server.stop();
+}
+
+#[test]
 fn a_server_that_can_answer_nothing_without_its_database_is_not_ready() {
     let cluster = Cluster::start();
     let mut server = server(&cluster);

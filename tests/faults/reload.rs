@@ -4,7 +4,7 @@ mod mount;
 
 use crate::support::{Server, eventually, ids};
 use crate::tools::{document, signal, sql_on};
-use mcp_rag_chaos::model::Model;
+use mcp_rag_chaos::model::{DIMENSIONS, Model};
 use mcp_rag_chaos::postgres::Cluster;
 use mount::{Mount, swap, write};
 use nix::sys::signal::Signal;
@@ -141,6 +141,35 @@ fn a_chat_models_new_key_and_model_are_used_from_the_next_answer_on() {
     write(server.home(), &config("large"));
     eventually("the new model is taken over", || reloaded(&server, "generator.model") == 1);
     assert_eq!(ask(), (json!("large"), "Bearer sk-two".to_owned()));
+    server.stop();
+    assert!(!server.log().contains("sk-"));
+}
+
+#[test]
+fn new_keys_of_an_embedder_and_a_reranker_are_used_from_the_next_call_on() {
+    let model = Model::start();
+    let url = model.url();
+    let config = format!(
+        "[embedder]\nkind = \"openai\"\nbase_url = \"{url}\"\nmodel = \"words\"\ndimensions = {DIMENSIONS}\n\
+         [reranker]\nkind = \"jina\"\nbase_url = \"{url}\"\nmodel = \"common-words\"\n"
+    );
+    let mount = Mount::new(&[("embedder__api_key", "sk-one"), ("reranker__api_key", "sk-two")], &config);
+    let mut server = mount.start(Server::builder());
+    server.create("facts");
+    server.ingest("facts", &[("fox", "The brown fox jumps over the lazy dog every morning.")]);
+    let keys = |query: &str| {
+        let found = server.search(&json!({"query": query, "rerank": true}));
+        assert_eq!(found["degraded"], json!([]), "{found}");
+        let asked = model.asked();
+        ["/embeddings", "/rerank"].map(|path| {
+            let last = asked.iter().rev().find(|asked| asked.line.contains(path));
+            last.expect("it was asked").authorization.clone()
+        })
+    };
+    assert_eq!(keys("a fox"), ["Bearer sk-one", "Bearer sk-two"]);
+    swap(server.home(), &[("embedder__api_key", "sk-three"), ("reranker__api_key", "sk-four")]);
+    eventually("the new keys are taken over", || reloaded(&server, "reranker.api_key") == 1);
+    assert_eq!(keys("a lazy dog"), ["Bearer sk-three", "Bearer sk-four"]);
     server.stop();
     assert!(!server.log().contains("sk-"));
 }

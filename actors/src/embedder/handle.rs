@@ -3,10 +3,12 @@ use super::queue::Queue;
 use super::remote::Remote;
 use super::settings::{EmbedderKind, EmbedderSettings};
 use super::threads;
-use crate::remote::{self, ModelError};
+use crate::live::Live;
+use crate::remote::{self, Key, ModelError};
 use crate::resilience::{Backoff, BreakerSettings, Circuit, Deadline, RetryBudget};
 use crate::supervise::{ActorStatus, Handle, Lifeline, StartError, Tree};
 use mcp_rag_minilm::{LoadError, Model, Tokenizer};
+use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ const LOCAL: &str = "all-MiniLM-L6-v2";
 pub struct EmbedderHandle {
     handle: Handle<Embedder>,
     circuit: Circuit,
+    key: Key,
     tokenizer: Tokenizer,
     model: Arc<str>,
     dimensions: usize,
@@ -61,6 +64,7 @@ impl EmbedderHandle {
         Ok(Self {
             handle,
             circuit: Circuit::new("embedder", breaker),
+            key: Live::new(None),
             tokenizer: model.tokenizer().clone(),
             model: LOCAL.into(),
             dimensions: model.dimensions(),
@@ -72,14 +76,17 @@ impl EmbedderHandle {
         let tokenizer = Tokenizer::from_directory(&settings.directory()).map_err(|error| refused(&error))?;
         let circuit = Circuit::new("embedder", remote::breaker(settings.timeout()));
         let (budget, shared, configured) = (RetryBudget::default(), circuit.clone(), settings.clone());
+        let key = Live::new(settings.api_key.clone());
+        let own = key.clone();
         let factory = move |_: Lifeline| {
-            let remote = Remote::new(&configured, shared.clone(), budget.clone());
+            let remote = Remote::new(&configured, own.clone(), shared.clone(), budget.clone());
             async move { Ok(Embedder(Engine::Remote(Box::new(remote?)))) }
         };
         let handle = tree.start(tree.spec("embedder", settings.queue), factory).await?;
         Ok(Self {
             handle,
             circuit,
+            key,
             tokenizer,
             model: settings.model.as_deref().unwrap_or_default().into(),
             dimensions: settings.dimensions.unwrap_or_default(),
@@ -107,6 +114,11 @@ impl EmbedderHandle {
     #[must_use]
     pub fn actor(&self) -> ActorStatus {
         self.handle.status()
+    }
+
+    /// Another key, for every call from now on.
+    pub fn use_key(&self, key: Option<SecretString>) {
+        self.key.set(key);
     }
 
     #[must_use]

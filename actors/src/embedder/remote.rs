@@ -2,7 +2,7 @@
 
 use super::settings::{EmbedderKind, EmbedderSettings};
 use super::{Embed, Purpose};
-use crate::remote::{Api, Guarded, ModelError, Urgency};
+use crate::remote::{Api, Guarded, Key, ModelError, Urgency};
 use crate::resilience::{Circuit, Deadline, RetryBudget};
 use serde::Deserialize;
 use serde_json::json;
@@ -42,10 +42,11 @@ struct Indexed {
 impl Remote {
     pub(super) fn new(
         settings: &EmbedderSettings,
+        key: Key,
         circuit: Circuit,
         budget: RetryBudget,
     ) -> Result<Self, String> {
-        let api = Api::new(settings.base_url.as_deref(), settings.api_key.as_ref(), settings.bulk_timeout())?;
+        let api = Api::new(settings.base_url.as_deref(), key, settings.bulk_timeout())?;
         let limits = (settings.timeout(), settings.bulk_timeout());
         Ok(Self {
             guarded: Rc::new(Guarded::new(api, circuit, budget, settings.concurrency, limits)),

@@ -2,6 +2,7 @@
 
 use super::sse::Events;
 use super::{GeneratorSettings, Prompt, Usage};
+use crate::live::Live;
 use crate::remote::{Api, ModelError};
 use crate::resilience::Deadline;
 use crate::supervise::CallError;
@@ -63,7 +64,7 @@ impl Chat {
     pub(super) fn new(settings: &GeneratorSettings) -> Result<Self, String> {
         let silence = Duration::from_millis(settings.first_token_ms.min(settings.timeout_ms));
         Ok(Self {
-            api: Api::new(settings.base_url.as_deref(), settings.api_key.as_ref(), silence)?,
+            api: Api::new(settings.base_url.as_deref(), Live::new(settings.api_key.clone()), silence)?,
             model: settings.model.clone().unwrap_or_default(),
             max_output_tokens: settings.max_output_tokens,
             silence,

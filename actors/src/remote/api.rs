@@ -1,4 +1,5 @@
 use super::ModelError;
+use crate::live::Live;
 use reqwest::{Client, Response, StatusCode, header::RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -10,16 +11,15 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 pub(crate) struct Api {
     client: Client,
     base: String,
-    api_key: Option<SecretString>,
+    api_key: Key,
 }
+
+/// Read for every call, so that a new one is used from the next call on.
+pub(crate) type Key = Live<Option<SecretString>>;
 
 impl Api {
     /// `silence` is how long the server may send nothing in the middle of a reply.
-    pub(crate) fn new(
-        base_url: Option<&str>,
-        api_key: Option<&SecretString>,
-        silence: Duration,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(base_url: Option<&str>, api_key: Key, silence: Duration) -> Result<Self, String> {
         let client = Client::builder()
             .connect_timeout(silence.min(CONNECT_WITHIN))
             .read_timeout(silence)
@@ -28,14 +28,14 @@ impl Api {
             .build()
             .map_err(|error| error.without_url().to_string())?;
         let base = base_url.unwrap_or_default().trim_end_matches('/').to_owned();
-        Ok(Self { client, base, api_key: api_key.cloned() })
+        Ok(Self { client, base, api_key })
     }
 
     /// A response with a status of success; its body is still to be read.
     pub(crate) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Response, ModelError> {
         let request = self.client.post(format!("{}{path}", self.base)).json(body);
         let mut request = crate::trace::continued(request);
-        if let Some(key) = &self.api_key {
+        if let Some(key) = &*self.api_key.get() {
             request = request.bearer_auth(key.expose_secret());
         }
         let response = request.send().await?;

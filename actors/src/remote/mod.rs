@@ -12,7 +12,7 @@ mod api;
 mod error;
 mod guarded;
 
-pub(crate) use api::Api;
+pub(crate) use api::{Api, Key};
 pub use error::ModelError;
 pub(crate) use guarded::{Guarded, Urgency};
 

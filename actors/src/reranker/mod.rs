@@ -5,7 +5,8 @@
 //!   they fail at once. A model that fails is not asked for a while (circuit `reranker`).
 //! * Cancel safety: dropping a call closes its connection.
 
-use crate::remote::{self, Api, Guarded, ModelError, Urgency};
+use crate::live::Live;
+use crate::remote::{self, Api, Guarded, Key, ModelError, Urgency};
 use crate::resilience::{Circuit, Deadline, RetryBudget};
 use crate::supervise::{Handle, Lifeline, Request, Serve, Service, StartError, Tree};
 use secrecy::SecretString;
@@ -134,6 +135,7 @@ pub struct RerankerHandle(Option<Configured>);
 struct Configured {
     handle: Handle<Reranker>,
     circuit: Circuit,
+    key: Key,
     within: Duration,
     candidates: u16,
 }
@@ -145,9 +147,11 @@ impl RerankerHandle {
         }
         let circuit = Circuit::new("reranker", remote::breaker(settings.timeout()));
         let (configured, shared, budget) = (settings.clone(), circuit.clone(), RetryBudget::default());
+        let key = Live::new(settings.api_key.clone());
+        let own = key.clone();
         let factory = move |_: Lifeline| {
             let timeout = configured.timeout();
-            let api = Api::new(configured.base_url.as_deref(), configured.api_key.as_ref(), timeout);
+            let api = Api::new(configured.base_url.as_deref(), own.clone(), timeout);
             let (circuit, budget, kind) = (shared.clone(), budget.clone(), configured.kind);
             let model = configured.model.clone();
             async move {
@@ -157,7 +161,7 @@ impl RerankerHandle {
         };
         let handle = tree.start(tree.spec("reranker", ADMISSION), factory).await?;
         let within = settings.timeout().mul_f64(1.5);
-        Ok(Self(Some(Configured { handle, circuit, within, candidates: settings.candidates })))
+        Ok(Self(Some(Configured { handle, circuit, key, within, candidates: settings.candidates })))
     }
 
     /// How many texts to give it for the best `top_k`; none when it could not be asked now.
@@ -165,6 +169,13 @@ impl RerankerHandle {
         let configured = self.0.as_ref().ok_or(ModelError::NotConfigured)?;
         configured.circuit.refuses_now()?;
         Ok(configured.candidates.max(top_k))
+    }
+
+    /// Another key, for every call from now on.
+    pub fn use_key(&self, key: Option<SecretString>) {
+        if let Some(configured) = &self.0 {
+            configured.key.set(key);
+        }
     }
 
     #[must_use]

@@ -31,6 +31,8 @@ pub struct BreakerSettings {
     pub consecutive_failures: u32,
     /// How long it stays open: longer after every probe that fails.
     pub open: Backoff,
+    /// Of a refusal that names a time no more than this is believed.
+    pub longest_refusal: Duration,
 }
 
 impl Default for BreakerSettings {
@@ -41,7 +43,8 @@ impl Default for BreakerSettings {
             slow_rate: 0.5,
             slow_call: Duration::from_secs(2),
             consecutive_failures: 5,
-            open: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(30) },
+            open: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(5) },
+            longest_refusal: Duration::from_secs(30),
         }
     }
 }
@@ -171,11 +174,11 @@ impl Breaker {
                     || share(seen.slow) >= self.settings.slow_rate)
     }
 
-    /// Opens for the backoff's delay, or for `at_least` where that is longer; never beyond its maximum.
+    /// Opens for the backoff's delay, or for `at_least` where that is longer, as far as that is believed.
     fn trip(&mut self, now: Instant, random: f64, at_least: Duration) {
         self.opened = self.opened.saturating_add(1);
-        let open = self.settings.open;
-        let delay = open.delay(self.opened, random).max(at_least.min(open.max));
+        let delay = self.settings.open.delay(self.opened, random);
+        let delay = delay.max(at_least.min(self.settings.longest_refusal));
         self.enter(State::Open { until: now + delay });
     }
 

@@ -4,6 +4,8 @@ use serde::Serialize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// The call was not made: the dependency is given time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +25,8 @@ pub struct Circuit(Arc<Inner>);
 struct Inner {
     name: &'static str,
     state: Mutex<Tracked>,
+    /// Told when it opens.
+    opened: Notify,
 }
 
 #[derive(Debug)]
@@ -51,7 +55,7 @@ impl Circuit {
     pub fn new(name: &'static str, settings: BreakerSettings) -> Self {
         let state = Mutex::new(Tracked { breaker: Breaker::new(settings), opened_at: None });
         show(name, BreakerState::Closed);
-        Self(Arc::new(Inner { name, state }))
+        Self(Arc::new(Inner { name, state, opened: Notify::new() }))
     }
 
     #[must_use]
@@ -96,6 +100,11 @@ impl Circuit {
         }
     }
 
+    /// Waits until it opens the next time after this call: what waits for the dependency then waits in vain.
+    pub fn opened(&self) -> Notified<'_> {
+        self.0.opened.notified()
+    }
+
     /// Applies one step and tells of the transition, if it was one: once, whoever caused it.
     fn change<T>(&self, step: impl FnOnce(&mut Breaker) -> T) -> T {
         let mut tracked = self.0.lock();
@@ -108,6 +117,7 @@ impl Circuit {
         match after {
             BreakerState::Open if before == BreakerState::Closed => {
                 tracked.opened_at = Some(OffsetDateTime::now_utc());
+                self.0.opened.notify_waiters();
             }
             BreakerState::Closed => tracked.opened_at = None,
             BreakerState::Open | BreakerState::HalfOpen => {}

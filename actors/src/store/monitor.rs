@@ -1,4 +1,4 @@
-//! Looks at one server every second over a connection of its own, outside the pool.
+//! Looks at one server twice a second over a connection of its own, outside the pool.
 //!
 //! It is what notices a server that is silent, has become read-only or falls behind before callers do, and
 //! the only one who asks while the circuit is not closed: recovery is found by one connection, whatever the
@@ -12,7 +12,7 @@ use crate::resilience::random;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(500);
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often a pool that could not grow is let try again.
@@ -48,7 +48,7 @@ pub(super) async fn watch(server: Arc<Server>, role: Role, log: Log) {
                 sentinel = None;
                 tokio::time::sleep(open.retry_in.max(PAUSE)).await;
             }
-            Ok(pass) => match look(&server, &mut sentinel).await {
+            Ok(pass) => match look_in_time(&server, &mut sentinel, pass.is_probe()).await {
                 Ok(seen) => {
                     emptied = false;
                     note(&server, role, &log, &seen);
@@ -75,6 +75,20 @@ pub(super) async fn watch(server: Arc<Server>, role: Role, log: Log) {
             },
         }
     }
+}
+
+/// As long as it is believed to be there it must show it soon, over a new connection too; once it is away, a
+/// connection may take the time it is given.
+async fn look_in_time(
+    server: &Server,
+    sentinel: &mut Option<Session>,
+    away: bool,
+) -> Result<Seen, ConnectError> {
+    let look = look(server, sentinel);
+    if away {
+        return look.await;
+    }
+    tokio::time::timeout(LOOK_WITHIN, look).await.unwrap_or(Err(ConnectError::Silent(LOOK_WITHIN)))
 }
 
 async fn look(server: &Server, sentinel: &mut Option<Session>) -> Result<Seen, ConnectError> {

@@ -27,6 +27,7 @@ const CIRCUIT: BreakerSettings = BreakerSettings {
     slow_call: Duration::MAX,
     consecutive_failures: 3,
     open: Backoff { base: Duration::from_millis(200), max: Duration::from_secs(3) },
+    longest_refusal: Duration::ZERO,
 };
 
 /// Beside the handle: survives restarts of the actor, and callers fail fast without a hop.

@@ -3,14 +3,23 @@
 use super::{DIMENSIONS, words};
 use serde_json::{Value, json};
 
+/// In the form of the question: text-embeddings-inference's `inputs`, Ollama's `truncate`, else OpenAI's.
 pub(super) fn reply(body: &Value) -> Value {
-    let texts: Vec<&str> = match &body["input"] {
+    let plain = body["inputs"].is_array();
+    let texts: Vec<&str> = match &body[if plain { "inputs" } else { "input" }] {
         Value::String(text) => vec![text],
         Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     };
     let dimensions = body["dimensions"].as_u64().and_then(|n| usize::try_from(n).ok());
     let dimensions = dimensions.unwrap_or(DIMENSIONS).clamp(1, 4096);
+    let vectors = || texts.iter().map(|text| embed(text, dimensions)).collect::<Vec<_>>();
+    if plain {
+        return json!(vectors());
+    }
+    if body["truncate"].is_boolean() {
+        return json!({"model": body["model"], "embeddings": vectors()});
+    }
     let data: Vec<Value> = texts
         .iter()
         .enumerate()

@@ -21,6 +21,10 @@ pub(super) fn reply(body: &Value) -> Value {
     if let Some(most) = body["top_n"].as_u64().and_then(|most| usize::try_from(most).ok()) {
         results.truncate(most);
     }
+    if body["texts"].is_array() {
+        // text-embeddings-inference
+        return results.iter().map(|(index, score)| json!({"index": index, "score": score})).collect();
+    }
     let results: Vec<Value> =
         results.iter().map(|(index, score)| json!({"index": index, "relevance_score": score})).collect();
     json!({"model": body["model"], "results": results, "usage": {"total_tokens": 1}})

@@ -35,7 +35,7 @@ async fn serve(state: &Shared, connection: &mut Connection, asked: Asked) -> boo
     let path = asked.line.split(' ').nth(1).unwrap_or_default().to_owned();
     let endpoint = match path.trim_end_matches('/').rsplit('/').next() {
         Some("completions") => Endpoint::Chat,
-        Some("embeddings") => Endpoint::Embeddings,
+        Some("embeddings" | "embed") => Endpoint::Embeddings,
         Some("rerank") => Endpoint::Rerank,
         _ => return connection.respond(404, JSON, "", b"{}").await.is_ok(),
     };

@@ -172,7 +172,7 @@ proptest! {
             } else {
                 match breaker.admit(now) {
                     Ok(ticket) => out.push((ticket, breaker.entered() == BreakerState::HalfOpen)),
-                    Err(wait) => prop_assert!(wait <= breaker.settings.open.max),
+                    Err(wait) => prop_assert!(wait <= breaker.settings.longest_refusal),
                 }
             }
             let probes = out.iter().filter(|(t, probe)| *probe && t.generation == breaker.generation);
@@ -181,7 +181,7 @@ proptest! {
         for (ticket, _) in out.drain(..) {
             breaker.record(&ticket, Outcome::Lost, now, 0.5);
         }
-        prop_assert!(breaker.admit(now + breaker.settings.open.max).is_ok());
+        prop_assert!(breaker.admit(now + breaker.settings.longest_refusal).is_ok());
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn describe(scene: &mut Scene<'_>, samples: &[Sample]) {
 /// Heads of requests that never end, a byte every half second.
 pub(super) async fn slow_loris(scene: &mut Scene<'_>) -> Result<()> {
     let address = scene.world.target.api().strip_prefix("http://").context("an http URL")?.to_owned();
-    let until = Instant::now() + scene.plan.hold * 2;
+    let until = Instant::now() + scene.plan.hold * 3;
     let mut slow = JoinSet::new();
     for _ in 0..SLOW_CONNECTIONS {
         let address = address.clone();
