@@ -194,6 +194,7 @@ fn models(models: Models, url: &str, set: &mut impl FnMut(&str, String)) {
         set("generator.kind", "openai".to_owned());
         set("generator.base_url", url.to_owned());
         set("generator.model", "tiny-chat".to_owned());
+        set("generator.first_token_ms", "800".to_owned());
         set("generator.timeout_ms", "2000".to_owned());
     }
     if models.embedder {

@@ -62,7 +62,9 @@ struct Progress {
 
 impl Chat {
     pub(super) fn new(settings: &GeneratorSettings) -> Result<Self, String> {
-        let silence = Duration::from_millis(settings.first_token_ms.min(settings.timeout_ms));
+        // Silence must be told from an answer that is merely long, so it ends before the whole answer's time.
+        let whole = settings.timeout_ms;
+        let silence = Duration::from_millis(settings.first_token_ms.min(whole - whole / 10));
         Ok(Self {
             api: Api::new(settings.base_url.as_deref(), Live::new(settings.api_key.clone()), silence)?,
             model: settings.model.clone().unwrap_or_default(),

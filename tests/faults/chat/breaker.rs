@@ -59,3 +59,15 @@ fn a_chat_model_that_fails_in_any_way_is_not_asked_for_a_while_and_answers_go_on
         assert!(!server.log().contains(secret), "the log holds {secret:?}\n{}", server.log());
     }
 }
+
+#[test]
+fn a_silent_model_counts_as_away_also_where_only_the_time_of_a_whole_answer_is_set() {
+    let model = Model::start();
+    let mut server = super::server(super::builder(&model).set("generator.timeout_ms", 500));
+    model.set(Endpoint::Chat, Behaviour::Silent);
+    eventually("the circuit opens", || {
+        let answer = server.post("/v1/answers", &question(&json!({}))).ok(200);
+        answer["degraded"][0]["reason"] == "circuit_open"
+    });
+    server.stop();
+}
