@@ -5,11 +5,13 @@ use super::search::{Degradation, SearchQuery, SearchResponse, SearchResult, Span
 use super::{Caller, Rag};
 use crate::error::{Code, Error};
 use crate::text::language::Language;
-use mcp_rag_actors::generator::{Passage, Prompt, Usage, Writer};
+use mcp_rag_actors::generator::{Passage, Prompt, Usage, Writer, Written};
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::TermWeights;
+use mcp_rag_actors::supervise::CallError;
 use mcp_rag_actors::trace::TARGET;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -20,6 +22,8 @@ use utoipa::ToSchema;
 pub const ABSTENTION: &str = "The documents do not answer this question.";
 /// What the weights of the question's terms are worth waiting for.
 const WEIGHING: Duration = Duration::from_millis(500);
+/// In which a successor of a writer that ended is usually there.
+const SUCCESSOR: Duration = Duration::from_millis(100);
 /// The model's name where there is none.
 const EXTRACTIVE: &str = "extractive";
 /// Deltas on their way to a slow reader.
@@ -86,7 +90,8 @@ impl Rag {
     pub async fn answer(&self, query: AnswerQuery, caller: Caller, events: Events) -> Result<Answer, Error> {
         let found = self.search(query.search.clone(), caller).await?;
         let mut degraded = found.degraded.clone();
-        let prompt = self.prompt(&query, &found, caller).await?;
+        let (prompt, unweighted) = self.prompt(&query, &found, caller).await?;
+        lack(unweighted, &query, &mut degraded)?;
         let languages = vec![Language::from_setting(&prompt.language); prompt.passages.len()];
         let results = found.results.clone();
         emit(&events, Event::Search(Box::new(found))).await?;
@@ -98,29 +103,27 @@ impl Rag {
             model = name;
             let written = self.write(&prompt, Writer::Model, caller, &mut verifier, &results, &events).await;
             match written {
-                Ok(used) => usage = used,
+                Ok(written) => usage = written.usage,
                 // What nobody has seen yet can be taken back.
                 Err(Failure::Generator(error)) if events.is_none() || verifier.answer.is_empty() => {
                     let away = Degradation::new("generator", error.reason(), "extractive");
-                    if !query.search.allow_degraded {
-                        return Err(away.forbidden());
-                    }
+                    lack(Some(away), &query, &mut degraded)?;
                     match error {
                         // Told once, when it opened.
                         ModelError::Open { .. } => {}
                         error => tracing::warn!(%error, "the chat model failed; answering extractively"),
                     }
                     verifier = blank();
-                    degraded.push(away);
-                    metrics::counter!("mcp_rag_degraded_responses_total", "stage" => "generator")
-                        .increment(1);
                     EXTRACTIVE.clone_into(&mut model);
                 }
                 Err(failure) => return Err(failure.into()),
             }
         }
         if model == EXTRACTIVE {
-            self.write(&prompt, Writer::Extractive, caller, &mut verifier, &results, &events).await?;
+            let writing = self.write_extractively(&prompt, caller, &mut verifier, blank, &results, &events);
+            let written = writing.await?;
+            let away = written.uncompared.map(|reason| Degradation::new("embedder", reason, "lexical"));
+            lack(away, &query, &mut degraded)?;
         }
         let abstained = verifier.citations.is_empty();
         if abstained && verifier.answer.trim().is_empty() {
@@ -147,7 +150,7 @@ impl Rag {
         query: &AnswerQuery,
         found: &SearchResponse,
         caller: Caller,
-    ) -> Result<Prompt, Error> {
+    ) -> Result<(Prompt, Option<Degradation>), Error> {
         let collections = self.catalog.select(caller, query.search.collections.as_deref()).await?.collections;
         let best = found.results.first().map_or(1.0, |result| result.score).max(f32::EPSILON);
         let passages = found.results.iter().map(|result| Passage {
@@ -160,26 +163,54 @@ impl Rag {
         let first = found.results.first().map(|result| result.collection.as_str());
         let home = collections.iter().find(|collection| Some(collection.name.as_str()) == first);
         let language = home.map_or_else(|| "en".to_owned(), |collection| collection.language.clone());
-        let term_weights = match home {
-            // Without weights every term counts alike; an answer is still possible.
+        let weights = match home {
             Some(collection) => {
                 let weigh = TermWeights {
                     tenant: caller.tenant,
                     collection: collection.id,
                     terms: crate::text::analyze::analyze(&query.question, Language::from_setting(&language)),
                 };
-                self.store.call(weigh, caller.deadline.capped(WEIGHING)).await.unwrap_or_default()
+                self.store.call(weigh, caller.deadline.capped(WEIGHING)).await.map_err(Error::from)
             }
-            None => std::collections::HashMap::default(),
+            None => Ok(HashMap::default()),
         };
-        Ok(Prompt {
+        // Without weights every term counts alike; an answer is still possible.
+        let away = |error: &Error| Degradation::new("database", error.code.as_str(), "unweighted");
+        let unweighted = weights.as_ref().err().map(away);
+        let prompt = Prompt {
             question: query.question.clone(),
             passages: passages.collect(),
-            term_weights: Arc::new(term_weights),
+            term_weights: Arc::new(weights.unwrap_or_default()),
             language,
             instructions: query.instructions.clone(),
             max_output_tokens: query.max_output_tokens,
-        })
+        };
+        Ok((prompt, unweighted))
+    }
+
+    /// Begins anew with its successor when the writer's actor ends before anybody has seen a word.
+    async fn write_extractively(
+        &self,
+        prompt: &Prompt,
+        caller: Caller,
+        verifier: &mut Verifier,
+        blank: impl Fn() -> Verifier,
+        results: &[SearchResult],
+        events: &Events,
+    ) -> Result<Written, Failure> {
+        let mut begun = 0;
+        loop {
+            match self.write(prompt, Writer::Extractive, caller, verifier, results, events).await {
+                Err(Failure::Generator(ModelError::Call(error)))
+                    if worth_another(&error, begun) && (events.is_none() || verifier.answer.is_empty()) =>
+                {
+                    begun += 1;
+                    *verifier = blank();
+                    tokio::time::sleep(SUCCESSOR).await;
+                }
+                written => return written,
+            }
+        }
     }
 
     /// Runs one writer and passes on what is verified.
@@ -191,9 +222,9 @@ impl Rag {
         verifier: &mut Verifier,
         results: &[SearchResult],
         events: &Events,
-    ) -> Result<Usage, Failure> {
+    ) -> Result<Written, Failure> {
         if prompt.passages.is_empty() {
-            return Ok(Usage::default()); // nothing to answer from
+            return Ok(Written::default()); // nothing to answer from
         }
         let (deltas, mut written) = mpsc::channel(BUFFERED);
         let span = info_span!(target: TARGET, "generate", ?writer);
@@ -215,9 +246,35 @@ impl Rag {
             let rest = verifier.finish();
             if rest.is_empty() { Ok(()) } else { emit(events, Event::Delta(rest)).await }
         };
-        let (usage, verified) = tokio::join!(generating, verifying);
+        let (written, verified) = tokio::join!(generating, verifying);
         verified?;
-        Ok(usage?)
+        Ok(written?)
+    }
+}
+
+/// Notes what the answer lacks, once per stage, or refuses it to whom that is not good enough.
+fn lack(
+    away: Option<Degradation>,
+    query: &AnswerQuery,
+    degraded: &mut Vec<Degradation>,
+) -> Result<(), Error> {
+    let Some(away) = away.filter(|away| degraded.iter().all(|known| known.stage != away.stage)) else {
+        return Ok(());
+    };
+    if !query.search.allow_degraded {
+        return Err(away.forbidden());
+    }
+    metrics::counter!("mcp_rag_degraded_responses_total", "stage" => away.stage.clone()).increment(1);
+    degraded.push(away);
+    Ok(())
+}
+
+/// What never began may be begun again; what was lost may itself have been the cause, so only once.
+fn worth_another(error: &CallError, begun: u32) -> bool {
+    match error {
+        CallError::Down { .. } | CallError::NotStarted => begun < 3,
+        CallError::Lost => begun == 0,
+        CallError::Overloaded | CallError::Timeout | CallError::Draining => false,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::text::extract::{self, Policy, Question, candidates, choose};
 use crate::text::language::Language;
 use futures_util::future::LocalBoxFuture;
 use mcp_rag_actors::embedder::{Embed, EmbedderHandle, Purpose};
-use mcp_rag_actors::generator::{Engine, Prompt, Usage};
+use mcp_rag_actors::generator::{Engine, Prompt, Written};
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::resilience::Deadline;
 use std::time::Duration;
@@ -24,14 +24,15 @@ impl Engine for Extractive {
         &self,
         prompt: Prompt,
         deltas: mpsc::Sender<String>,
-    ) -> LocalBoxFuture<'_, Result<Usage, ModelError>> {
+    ) -> LocalBoxFuture<'_, Result<Written, ModelError>> {
         Box::pin(async move {
-            for sentence in self.sentences(&prompt).await {
+            let (sentences, uncompared) = self.sentences(&prompt).await;
+            for sentence in sentences {
                 if deltas.send(sentence).await.is_err() {
                     break; // nobody reads any more
                 }
             }
-            Ok(Usage::default())
+            Ok(Written { uncompared, ..Written::default() })
         })
     }
 }
@@ -48,7 +49,8 @@ fn one_line(sentence: &str) -> String {
 }
 
 impl Extractive {
-    async fn sentences(&self, prompt: &Prompt) -> Vec<String> {
+    /// The answer's sentences; and why their meaning was not compared with the question's, if it was not.
+    async fn sentences(&self, prompt: &Prompt) -> (Vec<String>, Option<&'static str>) {
         let language = Language::from_setting(&prompt.language);
         // A term that no document holds weighs most: then the passages cannot answer.
         let unknown = prompt.term_weights.values().copied().fold(1.0_f32, f32::max);
@@ -65,17 +67,19 @@ impl Extractive {
             .collect();
         let found = candidates(&question, &passages);
         let cosines = self.cosines(prompt, &found, &passages).await;
-        let chosen = choose(&found, &passages, cosines.as_deref(), &Policy::default());
+        let uncompared = cosines.as_ref().err().map(ModelError::reason);
+        let chosen = choose(&found, &passages, cosines.ok().as_deref(), &Policy::default());
         let quote = |selected: &extract::Selected| {
             let text = passages[selected.passage].text.get(selected.span.clone()).unwrap_or_default();
             format!("{} [{}]", one_line(text), selected.passage + 1)
         };
         let chosen = chosen.unwrap_or_default();
-        chosen
+        let sentences = chosen
             .iter()
             .enumerate()
             .map(|(at, one)| if at == 0 { quote(one) } else { format!("\n{}", quote(one)) })
-            .collect()
+            .collect();
+        (sentences, uncompared)
     }
 
     /// How near each of the likeliest sentences is to the question; NaN where it was not compared.
@@ -84,7 +88,7 @@ impl Extractive {
         prompt: &Prompt,
         found: &[extract::Candidate],
         passages: &[extract::Passage<'_>],
-    ) -> Option<Vec<f32>> {
+    ) -> Result<Vec<f32>, ModelError> {
         let mut likely: Vec<usize> = (0..found.len()).collect();
         let rank = |at: &usize| found[*at].support + passages[found[*at].passage].score;
         likely.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
@@ -94,13 +98,13 @@ impl Extractive {
             likely.iter().map(|at| passages[found[*at].passage].text[found[*at].span.clone()].to_owned()),
         );
         let embed = Embed { texts, purpose: Purpose::Query };
-        let vectors = self.embedder.embed(embed, Deadline::within(COMPARE_WITHIN)).await.ok()?;
-        let (question, sentences) = vectors.split_first()?;
+        let vectors = self.embedder.embed(embed, Deadline::within(COMPARE_WITHIN)).await?;
         let mut cosines = vec![f32::NAN; found.len()];
+        let Some((question, sentences)) = vectors.split_first() else { return Ok(cosines) };
         for (at, sentence) in likely.into_iter().zip(sentences) {
             cosines[at] = question.iter().zip(sentence).map(|(a, b)| a * b).sum();
         }
-        Some(cosines)
+        Ok(cosines)
     }
 }
 

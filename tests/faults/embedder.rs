@@ -141,6 +141,21 @@ fn an_embedder_that_fails_in_any_way_costs_the_dense_leg_only_and_no_time_once_i
 }
 
 #[test]
+fn an_answer_whose_sentences_were_chosen_without_the_embedder_says_so() {
+    let model = Model::start();
+    let mut server = filled(builder(&model));
+    model.set(Endpoint::Embeddings, Behaviour::Status(500));
+    // The search needs no embedding; choosing the sentences does.
+    let mut question = json!({"question": "What does the violin repair?", "mode": "lexical"});
+    let answer = server.post("/v1/answers", &question).ok(200);
+    let told = json!([{"stage": "embedder", "reason": "failed", "fallback": "lexical"}]);
+    assert_eq!(answer["degraded"], told, "{answer}");
+    question["degrade"] = json!("forbid");
+    server.post("/v1/answers", &question).error(503, "degraded");
+    server.stop();
+}
+
+#[test]
 fn an_open_circuit_asks_nobody_and_a_half_open_one_asks_once() {
     let model = Model::start();
     let mut server = filled(builder(&model));

@@ -90,13 +90,27 @@ pub struct Usage {
     pub completion_tokens: u32,
 }
 
+/// What writing took, and whether anything was missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Written {
+    pub usage: Usage,
+    /// Why sentences were chosen without comparing their meaning, where they were.
+    pub uncompared: Option<&'static str>,
+}
+
+impl From<Usage> for Written {
+    fn from(usage: Usage) -> Self {
+        Self { usage, uncompared: None }
+    }
+}
+
 /// Something that writes an answer with `[n]` marks; an empty answer is an abstention.
 pub trait Engine {
     fn generate(
         &self,
         prompt: Prompt,
         deltas: mpsc::Sender<String>,
-    ) -> LocalBoxFuture<'_, Result<Usage, ModelError>>;
+    ) -> LocalBoxFuture<'_, Result<Written, ModelError>>;
 }
 
 /// Which engine a call is for.
@@ -116,7 +130,7 @@ struct Generate {
 }
 
 impl Request for Generate {
-    type Reply = Result<Usage, ModelError>;
+    type Reply = Result<Written, ModelError>;
 }
 
 struct Generator {
@@ -127,11 +141,13 @@ struct Generator {
 impl Service for Generator {}
 
 impl Serve<Generate> for Generator {
-    async fn serve(self: Rc<Self>, generate: Generate, _: Deadline) -> Result<Usage, ModelError> {
+    async fn serve(self: Rc<Self>, generate: Generate, _: Deadline) -> Result<Written, ModelError> {
         let Generate { prompt, writer, deltas, patience } = generate;
         match (writer, self.model.get().as_ref()) {
             (Writer::Extractive, _) => self.extractive.generate(prompt, deltas).await,
-            (Writer::Model, Some(model)) => model.generate(&prompt, &deltas, patience).await,
+            (Writer::Model, Some(model)) => {
+                model.generate(&prompt, &deltas, patience).await.map(Written::from)
+            }
             (Writer::Model, None) => Err(ModelError::NotConfigured),
         }
     }
@@ -199,7 +215,7 @@ impl GeneratorHandle {
         writer: Writer,
         deltas: mpsc::Sender<String>,
         deadline: Deadline,
-    ) -> Result<Usage, ModelError> {
+    ) -> Result<Written, ModelError> {
         let pass = match (writer, self.circuit()) {
             (Writer::Model, Some(circuit)) => Some(circuit.admit()?),
             (Writer::Model | Writer::Extractive, _) => None,
@@ -227,7 +243,7 @@ impl GeneratorHandle {
         writer: Writer,
         deltas: mpsc::Sender<String>,
         deadline: Deadline,
-    ) -> Result<Usage, ModelError> {
+    ) -> Result<Written, ModelError> {
         let patience = deadline.remaining() / 2;
         let generate = Generate { prompt, writer, deltas, patience };
         let timeout = Duration::from_millis(self.settings.get().timeout_ms);
