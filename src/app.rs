@@ -36,6 +36,7 @@ use tokio::task::AbortHandle;
 
 /// How long an actor may take to let go of what it owns.
 const ACTOR_GRACE: Duration = Duration::from_secs(25);
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The pipelines over running actors, without a listener: what the command line uses too.
 pub struct Core {
@@ -44,6 +45,7 @@ pub struct Core {
     database: Config,
     pub tree: Arc<Tree>,
     metrics: PrometheusHandle,
+    upkeep: AbortHandle,
 }
 
 impl Core {
@@ -52,7 +54,10 @@ impl Core {
         let tree = Arc::new(Tree::new(settings.supervision));
         let metrics = recorder()?;
         match Self::start_actors(&tree, settings).await {
-            Ok((rag, database)) => Ok(Self { rag, database, tree, metrics }),
+            Ok((rag, database)) => {
+                let upkeep = tokio::spawn(keep_up(metrics.clone())).abort_handle();
+                Ok(Self { rag, database, tree, metrics, upkeep })
+            }
             Err(error) => {
                 tree.stop(ACTOR_GRACE).await; // a half-started server leaves nothing behind
                 Err(error)
@@ -103,7 +108,16 @@ impl Core {
 
     /// Stops every actor, dependents first, the managed PostgreSQL last.
     pub async fn stop(&self) {
+        self.upkeep.abort();
         self.tree.stop(ACTOR_GRACE).await;
+    }
+}
+
+/// Histograms hold every single sample until somebody reads them, and nobody may ever.
+async fn keep_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.run_upkeep();
     }
 }
 

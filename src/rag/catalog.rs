@@ -13,6 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const MAX_TENANTS: u64 = 10_000;
 
 type Lists = Cache<(TenantId, u64), Listed>;
+/// Of each tenant one list, with the generation it is of.
+type Last = Cache<TenantId, (u64, Listed)>;
 
 #[derive(Clone)]
 struct Listed {
@@ -28,7 +30,7 @@ struct Listed {
 pub struct Catalog {
     store: StoreHandle,
     known: Lists,
-    last: Lists,
+    last: Last,
     /// Part of the key: a load that began before a write ends under a key that nobody asks for any
     /// more, so it cannot bring back what the write made stale.
     generation: Arc<AtomicU64>,
@@ -64,7 +66,7 @@ impl Catalog {
             let list = ListCollections { tenant: caller.tenant };
             let (all, source) = self.store.call_traced(list, caller.deadline).await?;
             let listed = Listed { collections: Arc::new(all), source };
-            self.last.insert(key, listed.clone()).await;
+            self.last.insert(caller.tenant, (key.1, listed.clone())).await;
             Ok(listed)
         };
         // Concurrent callers share one query.
@@ -89,7 +91,9 @@ impl Catalog {
 
     /// The named collections, or all of them; as they were seen last while the database is away.
     pub(super) async fn select(&self, caller: Caller, names: Option<&[String]>) -> Result<Selection, Error> {
-        let last = self.last.get(&self.key(caller)).await;
+        let last = self.last.get(&caller.tenant).await;
+        // One from before a write of ours could show what is gone.
+        let last = last.filter(|(of, _)| *of == self.key(caller).1).map(|(_, listed)| listed);
         let patience = if last.is_some() { caller.deadline.capped(PATIENCE) } else { caller.deadline };
         let away = |reason, fallback| Some(Degradation::new("database", reason, fallback));
         let (listed, stale) = match (self.listed(Caller { deadline: patience, ..caller }).await, last) {

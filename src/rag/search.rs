@@ -168,7 +168,8 @@ impl Rag {
             if response.degraded.is_empty()
                 && let Ok(bytes) = serde_json::to_vec(&response)
             {
-                self.cache.put(key.clone(), bytes.into()).await;
+                // Without the room it grew into, which would be kept as long as the entry.
+                self.cache.put(key.clone(), bytes.into_boxed_slice().into()).await;
             }
             Ok::<_, Error>(Arc::new(response))
         };
