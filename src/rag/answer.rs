@@ -24,6 +24,8 @@ pub const ABSTENTION: &str = "The documents do not answer this question.";
 const WEIGHING: Duration = Duration::from_millis(500);
 /// In which a successor of a writer that ended is usually there.
 const SUCCESSOR: Duration = Duration::from_millis(100);
+/// For passing on what a writer that failed had written.
+const FLUSH: Duration = Duration::from_millis(100);
 /// The model's name where there is none.
 const EXTRACTIVE: &str = "extractive";
 /// Deltas on their way to a slow reader.
@@ -246,7 +248,21 @@ impl Rag {
             let rest = verifier.finish();
             if rest.is_empty() { Ok(()) } else { emit(events, Event::Delta(rest)).await }
         };
-        let (written, verified) = tokio::join!(generating, verifying);
+        tokio::pin!(generating, verifying);
+        let (written, verified) = tokio::select! {
+            verified = &mut verifying => {
+                verified?; // nobody reads any more: the writer is dropped
+                (generating.await, Ok(()))
+            }
+            written = &mut generating => {
+                // A writer whose thread is stuck keeps its end of the channel: no waiting for that.
+                let verified = match &written {
+                    Ok(_) => verifying.await,
+                    Err(_) => tokio::time::timeout(FLUSH, verifying).await.unwrap_or(Ok(())),
+                };
+                (written, verified)
+            }
+        };
         verified?;
         Ok(written?)
     }
