@@ -139,10 +139,7 @@ impl EmbedderHandle {
     async fn embed_here(&self, embed: Embed, deadline: Deadline) -> Result<Vec<Vec<f32>>, ModelError> {
         let pass = self.circuit.admit()?;
         let outcome = self.handle.call(embed, deadline).await.map_err(ModelError::from).flatten();
-        match &outcome {
-            Ok(_) => pass.succeed(),
-            Err(error) => remote::settle(pass, error),
-        }
+        remote::conclude(pass, &outcome);
         outcome
     }
 }

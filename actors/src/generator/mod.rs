@@ -229,10 +229,8 @@ impl GeneratorHandle {
             other => other,
         };
         let outcome = self.write(prompt, writer, deltas, deadline).await;
-        match (pass, &outcome) {
-            (Some(pass), Ok(_)) => pass.succeed(),
-            (Some(pass), Err(error)) => remote::settle(pass, error),
-            (None, _) => {}
+        if let Some(pass) = pass {
+            remote::conclude(pass, &outcome);
         }
         outcome
     }
@@ -257,10 +255,8 @@ impl GeneratorHandle {
         let deadline = Deadline::within(Duration::from_millis(self.settings.get().timeout_ms));
         let prompt = Prompt { max_output_tokens: PROBE_TOKENS, ..prompt };
         let read = async { while words.recv().await.is_some() {} };
-        match tokio::join!(self.write(prompt, Writer::Model, deltas, deadline), read).0 {
-            Ok(_) => pass.succeed(),
-            Err(error) => remote::settle(pass, &error),
-        }
+        let (outcome, ()) = tokio::join!(self.write(prompt, Writer::Model, deltas, deadline), read);
+        remote::conclude(pass, &outcome);
     }
 }
 

@@ -26,6 +26,14 @@ pub(crate) fn breaker(timeout: Duration) -> BreakerSettings {
     BreakerSettings { slow_call: timeout.mul_f64(0.5), ..BreakerSettings::default() }
 }
 
+/// What the circuit learns from a call.
+pub(crate) fn conclude<T>(pass: Pass, outcome: &Result<T, ModelError>) {
+    match outcome {
+        Ok(_) => pass.succeed(),
+        Err(error) => settle(pass, error),
+    }
+}
+
 /// What the circuit learns from a call that failed.
 pub(crate) fn settle(pass: Pass, error: &ModelError) {
     match error {
