@@ -12,7 +12,6 @@ use crate::supervise::{CallError, Handle, Lifeline, Priority, Request, Serve, St
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::futures::Notified;
 
 /// How soon it is worth asking again while the monitor's probe is under way.
 pub(super) const PROBE_PAUSE: Duration = Duration::from_millis(200);
@@ -107,8 +106,9 @@ impl StoreHandle {
     }
 
     /// # Errors
-    /// [`StoreError::CircuitOpen`] at once, without a hop, while no server is there to answer; in the middle
-    /// of the call, when that is found out: whether a write took effect is not known then.
+    /// [`StoreError::CircuitOpen`] at once, without a hop, while no server is there to answer.
+    /// [`StoreError::Unavailable`] when that is found out in the middle of the call: whether a write took
+    /// effect is not known then.
     ///
     /// # Cancel safety
     /// As for [`Handle::call`]; what runs in PostgreSQL is cancelled too. Writes are transactions, so a
@@ -119,12 +119,8 @@ impl StoreHandle {
         Store: Serve<M>,
         T: Send + 'static,
     {
-        let found_away = self.shared.writer.opened();
         self.fail_fast()?;
-        let reply = tokio::select! {
-            reply = self.handle.call(message, deadline) => reply?,
-            () = self.found_away(found_away) => return Err(StoreError::CircuitOpen { retry_in: PROBE_PAUSE }),
-        };
+        let reply = self.handle.call(message, deadline).await?;
         if let Err(StoreError::ReadOnly(_)) = &reply {
             self.shared.suspected.notify_one();
         }
@@ -140,14 +136,6 @@ impl StoreHandle {
         T: Send + 'static,
     {
         self.call::<Traced<M>, (T, Source)>(Traced(message), deadline).await
-    }
-
-    /// Ends when nobody is there to answer any more; with replicas a read may still go to one.
-    async fn found_away(&self, opened: Notified<'_>) {
-        opened.await;
-        if !self.shared.settings.load().replicas.is_empty() {
-            std::future::pending::<()>().await;
-        }
     }
 
     fn fail_fast(&self) -> Result<(), StoreError> {

@@ -4,6 +4,9 @@
 //! not hold up the next. Bounds: each host has [`Reach::limit`], and no more than two connections are
 //! opened at once, so that a pool that was emptied by a failure does not storm a server that recovers.
 //! Cancel safety: a dropped attempt closes what it had opened.
+//!
+//! Who waits on a connection to a server that is silent waits in vain, so connections can be [cut](Hosts::cut)
+//! while they are in use. Of a writer there is one: a connection to another cuts those to the last.
 
 use super::error::text;
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
@@ -11,14 +14,17 @@ use deadpool_postgres::ClientWrapper;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+
+/// Whether it only reads, and when it was started: no two servers share that to the microsecond.
+const WHO: &str = "SELECT current_setting('transaction_read_only'), pg_postmaster_start_time()";
 
 /// A host that has not answered after this no longer keeps the next one waiting.
 const STAGGER: Duration = Duration::from_millis(250);
@@ -78,6 +84,15 @@ pub(super) struct Reach {
     /// For one host, from the first packet to the session's settings.
     pub(super) limit: Duration,
     pub(super) session: String,
+    /// There is only one such server: the writer.
+    pub(super) sole: bool,
+}
+
+/// Open connections' drivers, and the server the newest leads to.
+#[derive(Debug, Default)]
+struct Live {
+    server: String,
+    drivers: Vec<AbortHandle>,
 }
 
 /// The hosts of one connection string.
@@ -91,6 +106,7 @@ pub(super) struct Hosts {
     gate: Semaphore,
     /// Told when the server closes a connection.
     lost: Arc<Notify>,
+    live: Mutex<Live>,
 }
 
 /// A connection with the host it leads to.
@@ -110,6 +126,7 @@ impl Hosts {
             generation: AtomicU64::new(0),
             gate: Semaphore::new(AT_ONCE),
             lost,
+            live: Mutex::default(),
         }
     }
 
@@ -121,6 +138,26 @@ impl Hosts {
     /// Connections opened so far are not used again.
     pub(super) fn expire(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Ends all connections at once: whoever waits for an answer learns that there will be none.
+    pub(super) fn cut(&self) {
+        self.live().drivers.drain(..).for_each(|driver| driver.abort());
+    }
+
+    /// Keeps track of a connection to this server.
+    fn keep(&self, server: String, driver: AbortHandle) {
+        if self.reach.sole && self.live().server != server {
+            self.cut();
+        }
+        let mut live = self.live();
+        live.server = server;
+        live.drivers.retain(|driver| !driver.is_finished());
+        live.drivers.push(driver);
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn open(&self) -> Result<Session, ConnectError> {
@@ -160,15 +197,17 @@ impl Hosts {
                 drop(connection.await);
                 lost.notify_one();
             });
-            let sql = format!("{} SHOW transaction_read_only", self.reach.session);
-            let said = client.simple_query(&sql).await?;
-            let read_only = said
-                .iter()
-                .any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("on")));
-            match self.wanted {
-                TargetSessionAttrs::ReadWrite if read_only => Err(ConnectError::ReadOnly),
-                _ => Ok((client, driver, host)),
+            let said = client.simple_query(&format!("{} {WHO}", self.reach.session)).await?;
+            let who = said.iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?)),
+                _ => None,
+            });
+            let (read_only, server) = who.unwrap_or_default();
+            if self.wants_writes() && read_only == "on" {
+                return Err(ConnectError::ReadOnly);
             }
+            self.keep(server.to_owned(), driver.abort_handle());
+            Ok((client, driver, host))
         };
         tokio::time::timeout(limit, attempt).await.unwrap_or(Err(ConnectError::Silent(limit)))
     }

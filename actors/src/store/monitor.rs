@@ -7,7 +7,7 @@
 
 use super::hosts::{ConnectError, Session};
 use super::lag::Positions;
-use super::server::Server;
+use super::server::{Role, Server};
 use crate::resilience::random;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,12 +24,6 @@ const LOOK: &str = "SELECT current_setting('transaction_read_only')::bool, CASE 
 /// Shared by the writer's monitor, which writes, and the replicas'.
 pub(super) type Log = Arc<Mutex<Positions>>;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    Writer,
-    Replica,
-}
-
 struct Seen {
     read_only: bool,
     position: i64,
@@ -43,7 +37,7 @@ pub(super) async fn watch(server: Arc<Server>, role: Role, log: Log) {
             Err(open) => {
                 if !emptied {
                     emptied = true;
-                    server.discard_connections();
+                    server.cut_connections();
                 }
                 sentinel = None;
                 tokio::time::sleep(open.retry_in.max(PAUSE)).await;

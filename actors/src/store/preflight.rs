@@ -76,7 +76,7 @@ pub async fn take_role(config: &Config) -> Result<(), PreflightError> {
 }
 
 async fn connect(config: &Config) -> Result<Session, PreflightError> {
-    let reach = Reach { limit: CONNECT_WITHIN, session: String::new() };
+    let reach = Reach { limit: CONNECT_WITHIN, session: String::new(), sole: true };
     let opened = Hosts::new(config, reach, Arc::default()).open().await;
     opened.map_err(|error| PreflightError::Unreachable(error.to_string()))
 }

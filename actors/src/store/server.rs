@@ -20,6 +20,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::Config;
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Writer,
+    Replica,
+}
+
 /// A replica of which nothing is known yet.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -61,6 +67,7 @@ impl Server {
     pub(super) fn new(
         config: &Config,
         settings: &PoolSettings,
+        role: Role,
         circuit: Circuit,
         suspected: Arc<Notify>,
     ) -> Result<Self, StoreError> {
@@ -69,7 +76,7 @@ impl Server {
             circuit,
             lag: AtomicU64::new(UNKNOWN),
             read_only: AtomicBool::new(false),
-            pool: pool(config, settings, Arc::clone(&suspected))?,
+            pool: pool(config, settings, role, Arc::clone(&suspected))?,
             suspected,
             places: Arc::new(Semaphore::new(settings.size)),
             missing: AtomicUsize::new(0),
@@ -99,7 +106,15 @@ impl Server {
     /// # Cancel safety
     /// Dropped while it waits it leaves its place to the next.
     pub(super) async fn connection(self: &Arc<Self>, deadline: Deadline) -> Result<Connection, StoreError> {
+        let opened = self.circuit.opened();
         let pass = self.admit()?;
+        tokio::select! {
+            connection = self.connect(pass, deadline) => connection,
+            () = opened => Err(StoreError::CircuitOpen { retry_in: PROBE_PAUSE }),
+        }
+    }
+
+    async fn connect(self: &Arc<Self>, pass: Pass, deadline: Deadline) -> Result<Connection, StoreError> {
         let failed = loop {
             let Some(place) = self.place(deadline).await else {
                 pass.ignore();
@@ -175,6 +190,12 @@ impl Server {
         self.pool.retain(|_, _| false);
     }
 
+    /// The same, and those in use end now: nobody is there to answer.
+    pub(super) fn cut_connections(&self) {
+        self.discard_connections();
+        self.pool.manager().cut();
+    }
+
     /// A connection outside the pool, for the monitor.
     pub(super) async fn open(&self) -> Result<super::hosts::Session, ConnectError> {
         self.pool.manager().open().await
@@ -215,8 +236,14 @@ impl Server {
     }
 }
 
-fn pool(config: &Config, settings: &PoolSettings, lost: Arc<Notify>) -> Result<Pool<Hosts>, StoreError> {
-    let reach = Reach { limit: settings.connect, session: settings.session_sql() };
+fn pool(
+    config: &Config,
+    settings: &PoolSettings,
+    role: Role,
+    lost: Arc<Notify>,
+) -> Result<Pool<Hosts>, StoreError> {
+    let sole = role == Role::Writer;
+    let reach = Reach { limit: settings.connect, session: settings.session_sql(), sole };
     Pool::builder(Hosts::new(config, reach, lost))
         .max_size(settings.size)
         .runtime(Runtime::Tokio1)

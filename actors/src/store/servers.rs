@@ -2,10 +2,10 @@
 
 use super::error::StoreError;
 use super::hosts::{Hosts, Reach};
-use super::monitor::{Log, Role, watch};
+use super::monitor::{Log, watch};
 use super::pool::{MOST_REPLICAS, PoolSettings};
 use super::route::Target;
-use super::server::{Server, ServerStatus};
+use super::server::{Role, Server, ServerStatus};
 use crate::resilience::{Backoff, BreakerSettings, BreakerStatus, Circuit};
 use arc_swap::ArcSwap;
 use serde::Serialize;
@@ -85,12 +85,14 @@ pub struct PoolStatus {
 impl Servers {
     /// Pools are filled on demand; the monitors begin to look at once. To be called on the actor's thread.
     pub(super) fn open(shared: &Shared, settings: &PoolSettings) -> Result<Self, StoreError> {
-        let server =
-            |config, circuit, suspected| Server::new(config, settings, circuit, suspected).map(Arc::new);
-        let writer = server(&settings.config, shared.writer.clone(), Arc::clone(&shared.suspected))?;
+        let server = |config, role, circuit, suspected| {
+            Server::new(config, settings, role, circuit, suspected).map(Arc::new)
+        };
+        let suspected = Arc::clone(&shared.suspected);
+        let writer = server(&settings.config, Role::Writer, shared.writer.clone(), suspected)?;
         let replicas = settings.replicas.iter().take(MOST_REPLICAS).enumerate();
-        let replicas =
-            replicas.map(|(number, config)| server(config, shared.replica(number), Arc::default()));
+        let replicas = replicas
+            .map(|(number, config)| server(config, Role::Replica, shared.replica(number), Arc::default()));
         let replicas = replicas.collect::<Result<Vec<_>, _>>()?;
         let log = Log::default();
         let mut monitors = vec![tokio::spawn(watch(Arc::clone(&writer), Role::Writer, Arc::clone(&log)))];
@@ -102,7 +104,7 @@ impl Servers {
 
     /// Whether a session can be opened with these settings.
     pub(super) async fn prove(settings: &PoolSettings, within: Duration) -> Result<(), StoreError> {
-        let reach = Reach { limit: settings.connect, session: settings.session_sql() };
+        let reach = Reach { limit: settings.connect, session: settings.session_sql(), sole: true };
         let hosts = Hosts::new(&settings.config, reach, Arc::default());
         match tokio::time::timeout(within, hosts.open()).await {
             Ok(Ok(_)) => Ok(()),
