@@ -6,7 +6,6 @@
 //! * [`http`] is the REST surface: parse, call, return.
 //! * [`rag`] holds the pipelines: ingest, search, answer.
 //! * [`telemetry`] writes the log and sends traces.
-//! * [`text`] parses, chunks and analyses: pure functions.
 //! * [`cli`] is the command line, a client of the HTTP surface.
 
 pub mod app;
@@ -16,4 +15,3 @@ pub mod error;
 pub mod http;
 pub mod rag;
 pub mod telemetry;
-pub mod text;

@@ -1,10 +1,10 @@
 use super::client::{Client, segment};
 use super::{Global, out, walk};
 use crate::config::Settings;
-use crate::text::parse::MediaType;
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use mcp_rag_text::parse::MediaType;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

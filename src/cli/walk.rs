@@ -1,5 +1,5 @@
-use crate::text::parse::MediaType;
 use anyhow::{Context, Result, bail};
+use mcp_rag_text::parse::MediaType;
 use std::path::{Path, PathBuf};
 
 /// Folders nested deeper than this are a mistake, such as a loop of links.

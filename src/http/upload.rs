@@ -4,10 +4,10 @@ use super::body;
 use super::documents::{NewDocument, media_type};
 use crate::error::{Code, Error};
 use crate::rag::ingest::{Incoming, Rejected};
-use crate::text::parse::MediaType;
 use actix_multipart::Multipart;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use mcp_rag_text::parse::MediaType;
 use serde_json::json;
 use std::path::Path;
 

@@ -4,12 +4,12 @@ use super::citations::{Verified, Verifier};
 use super::search::{Degradation, SearchQuery, SearchResponse, SearchResult, Span};
 use super::{Caller, Rag};
 use crate::error::{Code, Error};
-use crate::text::language::Language;
 use mcp_rag_actors::generator::{Passage, Prompt, Usage, Writer, Written};
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::TermWeights;
 use mcp_rag_actors::supervise::CallError;
 use mcp_rag_actors::trace::TARGET;
+use mcp_rag_text::language::Language;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -170,7 +170,7 @@ impl Rag {
                 let weigh = TermWeights {
                     tenant: caller.tenant,
                     collection: collection.id,
-                    terms: crate::text::analyze::analyze(&query.question, Language::from_setting(&language)),
+                    terms: mcp_rag_text::analyze::analyze(&query.question, Language::from_setting(&language)),
                 };
                 self.store.call(weigh, caller.deadline.capped(WEIGHING)).await.map_err(Error::from)
             }

@@ -5,10 +5,10 @@
 //! counted. What is sent never has to be taken back: text from an open bracket on is held until it
 //! is known whether it is a mark. The result does not depend on how the text was cut into deltas.
 
-use crate::text::analyze::analyze;
-use crate::text::language::Language;
-use crate::text::sentences::sentences;
 use mcp_rag_actors::generator::Passage;
+use mcp_rag_text::analyze::analyze;
+use mcp_rag_text::language::Language;
+use mcp_rag_text::sentences::sentences;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;

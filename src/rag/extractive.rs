@@ -1,12 +1,12 @@
 //! The default engine: the best supported sentences of the passages, each cited, or nothing.
 
-use crate::text::extract::{self, Policy, Question, candidates, choose};
-use crate::text::language::Language;
 use futures_util::future::LocalBoxFuture;
 use mcp_rag_actors::embedder::{Embed, EmbedderHandle, Purpose};
 use mcp_rag_actors::generator::{Engine, Prompt, Written};
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::resilience::Deadline;
+use mcp_rag_text::extract::{self, Policy, Question, candidates, choose};
+use mcp_rag_text::language::Language;
 use std::time::Duration;
 use tokio::sync::mpsc;
 

@@ -2,8 +2,8 @@
 
 use super::requests::Question;
 use super::synthetic::Recipe;
-use crate::text::analyze::term_counts;
-use crate::text::language::Language;
+use mcp_rag_text::analyze::term_counts;
+use mcp_rag_text::language::Language;
 use std::collections::HashMap;
 
 const K1: f64 = 1.2;

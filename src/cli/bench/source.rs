@@ -2,8 +2,8 @@
 
 use crate::cli::beir::{Dataset, Entry};
 use crate::cli::walk;
-use crate::text::sentences::sentences;
 use anyhow::{Context, Result, bail};
+use mcp_rag_text::sentences::sentences;
 use std::path::Path;
 
 /// Fewer make chunks that are too much alike to measure anything.

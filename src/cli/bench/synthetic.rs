@@ -2,8 +2,8 @@
 //! between those of real sentences. Chunk `n` is the same whenever it is asked for, so nothing is kept.
 
 use super::dice::Dice;
-use crate::text::analyze::term_counts;
-use crate::text::language::Language;
+use mcp_rag_text::analyze::term_counts;
+use mcp_rag_text::language::Language;
 use std::collections::HashMap;
 
 /// Chunks of one document.

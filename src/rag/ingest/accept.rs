@@ -1,9 +1,9 @@
 use crate::error::{Code, Error};
 use crate::rag::{Caller, Rag};
-use crate::text::parse::MediaType;
 use bytes::Bytes;
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{AcceptDocuments, Collection, GetJob, Job, JobId, NewDocument};
+use mcp_rag_text::parse::MediaType;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};

@@ -1,9 +1,9 @@
-use crate::text::analyze::term_counts;
-use crate::text::chunk::{ChunkLimits, TokenSpans, chunk};
-use crate::text::language::Language;
-use crate::text::parse::{MediaType, ParseLimits, parse};
 use mcp_rag_actors::embedder::Tokenizer;
 use mcp_rag_actors::store::{Collection, NewChunk, WaitingDocument};
+use mcp_rag_text::analyze::term_counts;
+use mcp_rag_text::chunk::{ChunkLimits, TokenSpans, chunk};
+use mcp_rag_text::language::Language;
+use mcp_rag_text::parse::{MediaType, ParseLimits, parse};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 

@@ -7,7 +7,7 @@ use super::context::Contexts;
 use super::pieces::{Piece, pieces};
 use super::token_index::TokenIndex;
 use super::{Chunk, ChunkLimits};
-use crate::text::parse::{Block, BlockKind};
+use crate::parse::{Block, BlockKind};
 
 pub(super) fn pack(
     text: &str,

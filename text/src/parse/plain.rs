@@ -9,7 +9,7 @@ const MAX_HEADING_BYTES: usize = 200;
 
 pub(super) fn parse(text: String) -> Parsed {
     let (blocks, title) = read(&text);
-    Parsed { text, title, blocks }
+    Parsed { text, title, blocks, marks: Vec::new() }
 }
 
 fn read(text: &str) -> (Vec<Block>, Option<String>) {

@@ -60,7 +60,7 @@ pub(super) fn parse(source: &str) -> Parsed {
     }
     blocks.retain(|block| !block.span.is_empty());
     let title = front_matter.and_then(front_matter_title).or(first_heading);
-    Parsed { text: text.to_owned(), title, blocks }
+    Parsed { text: text.to_owned(), title, blocks, marks: Vec::new() }
 }
 
 fn kind(tag: &Tag<'_>) -> BlockKind {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ChunkLimits;
 use super::token_index::TokenIndex;
-use crate::text::parse::{Block, BlockKind, Parsed};
+use crate::parse::{Block, BlockKind, Parsed};
 
 /// The document's blocks with the visible text between them (link definitions, rules) as paragraphs, so that
 /// nothing is lost whatever a parser left out.

@@ -5,7 +5,7 @@ use html5gum::{StartTag, Token, Tokenizer};
 
 use super::tag::Tag;
 use super::tree::{NodeId, ROOT, Tree};
-use crate::text::parse::{ParseError, ParseLimits};
+use crate::parse::{ParseError, ParseLimits};
 
 /// Reads a page.
 pub(super) fn read(source: &str, limits: &ParseLimits) -> Result<Tree, ParseError> {

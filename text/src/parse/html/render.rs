@@ -1,12 +1,11 @@
 //! The content of the tree as Markdown-like text with blocks.
 
-use std::sync::Arc;
-
 use super::line::Line;
 use super::table;
 use super::tag::Tag;
 use super::tree::{NodeId, Tree};
-use crate::text::parse::{Block, BlockKind, Outline, Parsed};
+use crate::parse::writer::Writer;
+use crate::parse::{BlockKind, ParseError, ParseLimits, Parsed};
 
 /// What happens to `nav`, `header`, `footer` and `aside`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +17,7 @@ pub(super) enum Furniture {
 pub(super) struct Renderer<'a> {
     pub(super) tree: &'a Tree,
     furniture: Furniture,
-    max_bytes: usize,
-    text: String,
-    blocks: Vec<Block>,
-    outline: Outline,
-    title: Option<String>,
+    writer: Writer,
     /// The line of text being collected.
     line: Line,
     quoted: bool,
@@ -30,34 +25,19 @@ pub(super) struct Renderer<'a> {
 }
 
 impl<'a> Renderer<'a> {
-    pub(super) fn new(tree: &'a Tree, furniture: Furniture, max_bytes: usize) -> Self {
-        Self {
-            tree,
-            furniture,
-            max_bytes,
-            text: String::new(),
-            blocks: Vec::new(),
-            outline: Outline::default(),
-            title: None,
-            line: Line::default(),
-            quoted: false,
-            in_article: false,
-        }
+    pub(super) fn new(tree: &'a Tree, furniture: Furniture, limits: &ParseLimits) -> Self {
+        let writer = Writer::new(limits);
+        Self { tree, furniture, writer, line: Line::default(), quoted: false, in_article: false }
     }
 
-    /// `None` when the text outgrew its limit.
-    pub(super) fn finish(mut self) -> Option<Parsed> {
+    pub(super) fn finish(mut self) -> Result<Parsed, ParseError> {
         self.end_line();
-        (self.text.len() <= self.max_bytes).then_some(Parsed {
-            text: self.text,
-            title: self.title,
-            blocks: self.blocks,
-        })
+        self.writer.finish()
     }
 
     /// Renders one node and what is in it.
     pub(super) fn blocks(&mut self, id: NodeId) {
-        if self.text.len() > self.max_bytes || self.skips(id) {
+        if self.writer.is_full() || self.skips(id) {
             return;
         }
         let tag = self.tree.node(id).tag;
@@ -126,24 +106,13 @@ impl<'a> Renderer<'a> {
 
     fn heading(&mut self, id: NodeId, level: u8) {
         let words = self.flat(id);
-        if words.is_empty() {
-            return;
-        }
-        self.outline.enter(level, &words);
-        if self.title.is_none() {
-            self.title = self.outline.level_one().map(str::to_owned);
-        }
-        let mark = "#".repeat(usize::from(level));
-        self.push(BlockKind::Heading(level), &format!("{mark} {words}"));
+        self.writer.heading(level, &words);
     }
 
     fn code(&mut self, id: NodeId) {
         let mut code = String::new();
         self.raw(id, &mut code);
-        let code = code.trim_matches(['\n', '\r']).trim_end();
-        if !code.is_empty() {
-            self.push(BlockKind::Code, &format!("```\n{code}\n```"));
-        }
+        self.writer.code(&code);
     }
 
     fn raw(&self, id: NodeId, into: &mut String) {
@@ -194,20 +163,6 @@ impl<'a> Renderer<'a> {
     }
 
     pub(super) fn push(&mut self, kind: BlockKind, block: &str) {
-        if block.is_empty() {
-            return;
-        }
-        if !self.text.is_empty() {
-            self.text.push_str("\n\n");
-        }
-        let start = self.text.len();
-        if kind == BlockKind::Quote {
-            self.text.push_str("> ");
-            self.text.push_str(&block.replace('\n', "\n> "));
-        } else {
-            self.text.push_str(block);
-        }
-        let headings: Arc<[String]> = self.outline.path();
-        self.blocks.push(Block { span: start..self.text.len(), kind, headings });
+        self.writer.block(kind, block);
     }
 }

@@ -4,7 +4,7 @@ use super::line::Line;
 use super::render::Renderer;
 use super::tag::Tag;
 use super::tree::NodeId;
-use crate::text::parse::BlockKind;
+use crate::parse::BlockKind;
 
 /// Lists are indented this deep at most, so that indentation cannot outgrow the text.
 const MAX_INDENT: usize = 8;

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::ChunkLimits;
 use super::token_index::TokenIndex;
-use crate::text::parse::{Block, BlockKind};
-use crate::text::sentences::sentences;
+use crate::parse::{Block, BlockKind};
+use crate::sentences::sentences;
 
 #[derive(Debug, Clone)]
 pub(super) struct Piece {

@@ -30,9 +30,9 @@ pub(super) fn parse(source: &str, limits: &ParseLimits) -> Result<Parsed, ParseE
 }
 
 fn render(tree: &Tree, furniture: Furniture, limits: &ParseLimits) -> Result<Parsed, ParseError> {
-    let mut renderer = Renderer::new(tree, furniture, limits.max_bytes);
+    let mut renderer = Renderer::new(tree, furniture, limits);
     for root in tree.content() {
         renderer.blocks(root);
     }
-    renderer.finish().ok_or(ParseError::TooLarge { limit: limits.max_bytes })
+    renderer.finish()
 }

@@ -9,7 +9,9 @@ mod html;
 mod markdown;
 mod media_type;
 mod plain;
+mod writer;
 
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -38,6 +40,27 @@ pub struct Parsed {
     pub text: String,
     pub title: Option<String>,
     pub blocks: Vec<Block>,
+    /// Where pages, slides or sheets begin, in the order of the text.
+    pub marks: Vec<Mark>,
+}
+
+/// From here on the text stands at this place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Byte of [`Parsed::text`].
+    pub at: usize,
+    pub place: Place,
+}
+
+/// Where in the original a part of the text stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// From 1.
+    Page(u32),
+    /// From 1.
+    Slide(u32),
+    Sheet(String),
 }
 
 /// A block of the text: what the chunker keeps together where it can.
@@ -70,6 +93,13 @@ pub enum ParseError {
     TooLarge { limit: usize },
     #[error("the document has more than {limit} elements")]
     TooComplex { limit: usize },
+    #[error("the document unpacks to more than {limit} bytes")]
+    Expands { limit: usize },
+    #[error("the document is encrypted; send it without a password")]
+    Encrypted,
+    /// The format's name, and what is wrong in words that quote nothing of the document.
+    #[error("the document is not a readable {format}: {reason}")]
+    Malformed { format: &'static str, reason: String },
 }
 
 /// Reads a document of the given type.

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::text::parse::{MediaType, ParseLimits, parse};
+use crate::parse::{MediaType, ParseLimits, parse};
 
 /// A tokenizer in the manner of WordPiece: words, punctuation marks and ideographs, words cut every five characters.
 struct Pieces;
