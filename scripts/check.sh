@@ -89,7 +89,7 @@ PYTHON
 # Every path that the map names exists.
 map_of_files() {
   local path bad=0
-  for path in $(grep -oE '\b(src|actors|minilm|migrations|config|scripts|docs|tests)/[A-Za-z0-9_./-]*[A-Za-z0-9_/]' docs/ARCHITECTURE.md | sort -u); do
+  for path in $(grep -oE '\b(src|actors|chaos|minilm|text|migrations|config|scripts|docs|tests)/[A-Za-z0-9_./-]*[A-Za-z0-9_/]' docs/ARCHITECTURE.md | sort -u); do
     [ -e "$path" ] || { echo "docs/ARCHITECTURE.md names $path, which does not exist"; bad=1; }
   done
   return "$bad"
