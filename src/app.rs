@@ -25,10 +25,10 @@ use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::store::{self, Config, PoolSettings, Space, StoreHandle};
 use mcp_rag_actors::supervise::{Failure, Lifeline, Tree};
+use mcp_rag_actors::webhook::WebhookHandle;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use reload::Reload;
 use secrecy::ExposeSecret;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -37,6 +37,15 @@ use tokio::task::AbortHandle;
 /// How long an actor may take to let go of what it owns.
 const ACTOR_GRACE: Duration = Duration::from_secs(25);
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// What a process is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The API, and work on the queue where `ingest.worker` says so.
+    Serve,
+    /// Work on the queue alone, beside servers on the same database.
+    Work,
+}
 
 /// The pipelines over running actors, without a listener: what the command line uses too.
 pub struct Core {
@@ -50,10 +59,10 @@ pub struct Core {
 
 impl Core {
     /// Starts every actor in order; the first that cannot start is the error.
-    pub async fn start(settings: Settings) -> Result<Self> {
+    pub async fn start(settings: Settings, role: Role) -> Result<Self> {
         let tree = Arc::new(Tree::new(settings.supervision));
         let metrics = recorder()?;
-        match Self::start_actors(&tree, settings).await {
+        match Self::start_actors(&tree, settings, role).await {
             Ok((rag, database)) => {
                 let upkeep = tokio::spawn(keep_up(metrics.clone())).abort_handle();
                 Ok(Self { rag, database, tree, metrics, upkeep })
@@ -65,8 +74,8 @@ impl Core {
         }
     }
 
-    async fn start_actors(tree: &Tree, settings: Settings) -> Result<(Arc<Rag>, Config)> {
-        let (owner, app) = database(tree, &settings).await?;
+    async fn start_actors(tree: &Tree, settings: Settings, role: Role) -> Result<(Arc<Rag>, Config)> {
+        let (owner, app) = database(tree, &settings, role).await?;
         let migrated = store::migrate(&owner, settings.database.migrate).await?;
         store::take_role(&app).await?;
         tracing::info!(
@@ -84,13 +93,16 @@ impl Core {
         let sentences = embedder.clone();
         let extractive = move || Rc::new(Extractive { embedder: sentences.clone() }) as Rc<dyn Engine>;
         let generator = GeneratorHandle::start(tree, &settings.generator, extractive).await?;
-        let rag = Arc::new(Rag::new(store, cache, embedder, reranker, generator, settings));
-        let work = Arc::clone(&rag);
-        let worker = move |lifeline: Lifeline| {
-            let work = Arc::clone(&work);
-            async move { Ok(Worker::start(work, &lifeline)) }
-        };
-        tree.start(tree.spec("jobs", 1), worker).await?;
+        let webhooks = WebhookHandle::start(tree, &settings.webhooks).await?;
+        let rag = Arc::new(Rag::new(store, cache, embedder, reranker, generator, webhooks, settings));
+        if role == Role::Work || rag.settings().ingest.worker {
+            let (work, name) = (Arc::clone(&rag), Worker::name());
+            let worker = move |lifeline: Lifeline| {
+                let (work, name) = (Arc::clone(&work), Arc::clone(&name));
+                async move { Ok(Worker::start(work, name, &lifeline)) }
+            };
+            tree.start(tree.spec("jobs", 1), worker).await?;
+        }
         Ok((rag, app))
     }
 
@@ -123,11 +135,15 @@ async fn keep_up(metrics: PrometheusHandle) {
 
 /// Connections as owner (migrations) and as the server: the managed PostgreSQL's, or the same
 /// external login for both, whose sessions then take the restricted role.
-async fn database(tree: &Tree, settings: &Settings) -> Result<(Config, Config)> {
+async fn database(tree: &Tree, settings: &Settings, role: Role) -> Result<(Config, Config)> {
     if let Some(url) = &settings.database.url {
         let mut config = store::parse_url(url.expose_secret()).map_err(anyhow::Error::msg)?;
         config.connect_timeout(Duration::from_millis(settings.database.connect_timeout_ms));
         return Ok((config.clone(), config));
+    }
+    if role == Role::Work {
+        let connections = postgres::join(&settings.data_dir)?;
+        return Ok((connections.owner, connections.app));
     }
     let lock = Arc::new(DataDirLock::acquire(&settings.data_dir)?);
     let connections = postgres::supervise(tree, settings.database.embedded.clone(), lock).await?;
@@ -169,18 +185,20 @@ fn recorder() -> Result<PrometheusHandle> {
 pub struct Application {
     core: Core,
     drain: Drain,
-    servers: [Server; 2],
-    pub port: u16,
+    /// The public one, where there is one, before the admin's.
+    servers: Vec<Server>,
+    /// Of the API; a worker has none.
+    pub port: Option<u16>,
     pub admin_port: u16,
     patience: Patience,
     reload: Option<AbortHandle>,
 }
 
 impl Application {
-    pub async fn build(settings: Settings) -> Result<Self> {
-        let core = Core::start(settings.clone()).await?;
-        match Self::bind(&core, &settings) {
-            Ok((drain, servers, [port, admin_port])) => {
+    pub async fn build(settings: Settings, role: Role) -> Result<Self> {
+        let core = Core::start(settings.clone(), role).await?;
+        match Self::bind(&core, &settings, role) {
+            Ok((drain, servers, port, admin_port)) => {
                 let patience = Patience {
                     delay: Duration::from_millis(settings.server.drain_delay_ms),
                     shutdown: Duration::from_millis(settings.server.shutdown_timeout_ms),
@@ -194,40 +212,23 @@ impl Application {
         }
     }
 
-    fn bind(core: &Core, settings: &Settings) -> Result<(Drain, [Server; 2], [u16; 2])> {
+    fn bind(core: &Core, settings: &Settings, role: Role) -> Result<(Drain, Vec<Server>, Option<u16>, u16)> {
         let state = core.state(settings);
         let drain = state.drain.clone();
-        let public = listen(&settings.server.host, settings.server.port, "server.port")?;
+        let mut servers = Vec::new();
+        let port = if role == Role::Serve {
+            let (server, port) = public(settings, state.clone())?;
+            servers.push(server);
+            Some(port)
+        } else {
+            None
+        };
         let admin = listen(&settings.admin.host, settings.admin.port, "admin.port")?;
-        let ports = [public.local_addr().as_ref().map_or(0, SocketAddr::port), admin.local_addr()?.port()];
-        let limits = settings.server.clone();
-        let (settings, for_admin) = (settings.clone(), state.clone());
-        let server = HttpServer::new(move || {
-            App::new()
-                .app_data(http::payload_limits(&settings))
-                .wrap(from_fn(http::envelope))
-                .configure(http::public(&state))
-        })
-        .max_connections(limits.max_connections)
-        .client_request_timeout(Duration::from_millis(limits.read_timeout_ms))
-        .keep_alive(Duration::from_millis(limits.keep_alive_ms))
-        .client_disconnect_timeout(Duration::from_secs(5))
-        // Both measured: without them streamed events wait ~40 ms, and a client that hangs up does
-        // not cancel its request.
-        .tcp_nodelay(true)
-        .h1_allow_half_closed(false)
-        .shutdown_timeout(limits.shutdown_timeout_ms.div_ceil(1000))
-        .disable_signals();
-        let server = if limits.workers == 0 { server } else { server.workers(limits.workers) };
-        let server = server.listen(public)?.run();
-        let admin = HttpServer::new(move || {
-            App::new().wrap(from_fn(http::envelope)).configure(http::admin(&for_admin))
-        })
-        .workers(1)
-        .disable_signals()
-        .listen(admin)?
-        .run();
-        Ok((drain, [server, admin], ports))
+        let admin_port = admin.local_addr()?.port();
+        let server =
+            HttpServer::new(move || App::new().wrap(from_fn(http::envelope)).configure(http::admin(&state)));
+        servers.push(server.workers(1).disable_signals().listen(admin)?.run());
+        Ok((drain, servers, port, admin_port))
     }
 
     /// Takes over changed settings from now on until the server stops.
@@ -240,7 +241,7 @@ impl Application {
     /// Serves until `stop` resolves, or until supervision cannot go on: then why.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<Option<Failure>> {
         let Self { core, drain, servers, patience, reload, .. } = self;
-        let serving = servers.map(Serving::start);
+        let serving = servers.into_iter().map(Serving::start).collect();
         let failure = tokio::select! {
             () = stop => None,
             failure = core.tree.failed() => {
@@ -257,11 +258,36 @@ impl Application {
     }
 }
 
+/// The API's listener.
+fn public(settings: &Settings, state: Data<State>) -> Result<(Server, u16)> {
+    let listener = listen(&settings.server.host, settings.server.port, "server.port")?;
+    let port = listener.local_addr()?.port();
+    let (limits, settings) = (settings.server.clone(), settings.clone());
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(http::payload_limits(&settings))
+            .wrap(from_fn(http::envelope))
+            .configure(http::public(&state))
+    })
+    .max_connections(limits.max_connections)
+    .client_request_timeout(Duration::from_millis(limits.read_timeout_ms))
+    .keep_alive(Duration::from_millis(limits.keep_alive_ms))
+    .client_disconnect_timeout(Duration::from_secs(5))
+    // Both measured: without them streamed events wait ~40 ms, and a client that hangs up does
+    // not cancel its request.
+    .tcp_nodelay(true)
+    .h1_allow_half_closed(false)
+    .shutdown_timeout(limits.shutdown_timeout_ms.div_ceil(1000))
+    .disable_signals();
+    let server = if limits.workers == 0 { server } else { server.workers(limits.workers) };
+    Ok((server.listen(listener)?.run(), port))
+}
+
 /// Brings the schema up to date and stops again.
 pub async fn migrate(settings: Settings) -> Result<store::Migrated> {
     let tree = Tree::default();
     let migrated = async {
-        let (owner, _) = database(&tree, &settings).await?;
+        let (owner, _) = database(&tree, &settings, Role::Serve).await?;
         Ok(store::migrate(&owner, true).await?)
     };
     let migrated = migrated.await;

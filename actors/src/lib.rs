@@ -7,6 +7,7 @@
 //! | [`cache`] | the Redis connections, behind an in-process cache |
 //! | [`embedder`] | the embedding model and its threads |
 //! | [`reranker`] | the reranking model's connections |
+//! | [`webhook`] | the connections that tell clients of the end of their jobs |
 //! | [`generator`] | what writes answers: the extractive engine, the chat model's connections |
 //!
 //! Callers hold handles and never see an address, a pool or a socket. [`supervise`] keeps the actors
@@ -24,3 +25,4 @@ pub mod resilience;
 pub mod store;
 pub mod supervise;
 pub mod trace;
+pub mod webhook;

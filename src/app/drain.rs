@@ -53,16 +53,22 @@ pub(super) struct Patience {
 pub(super) async fn leave(
     core: Core,
     drain: &Drain,
-    [public, admin]: [Serving; 2],
+    mut serving: Vec<Serving>,
     patience: Patience,
     broken: bool,
 ) {
-    let delay = if broken { Duration::ZERO } else { patience.delay };
+    // Nobody sends requests to a worker.
+    let delay = if broken || serving.len() < 2 { Duration::ZERO } else { patience.delay };
     tracing::info!(delay_ms = delay.as_millis(), "stopping: finishing what is in flight");
     drain.leave();
     tokio::time::sleep(delay).await;
     drain.end_streams(Instant::now() + patience.shutdown.saturating_sub(MARGIN));
-    public.finish(patience.shutdown).await;
+    let admin = serving.pop();
+    for public in serving {
+        public.finish(patience.shutdown).await;
+    }
     core.stop().await;
-    admin.finish(Duration::ZERO).await;
+    if let Some(admin) = admin {
+        admin.finish(Duration::ZERO).await;
+    }
 }

@@ -131,6 +131,7 @@ impl Reload {
         self.rag.cache.reconfigure(&settings.redis)?;
         self.rag.embedder.use_key(settings.embedder.api_key.clone());
         self.rag.reranker.use_key(settings.reranker.api_key.clone());
+        self.rag.webhooks.use_secret(settings.webhooks.secret.clone());
         self.log.set(&settings.log.level);
         self.rag.running.adopt(settings, Instant::now());
         Ok(())

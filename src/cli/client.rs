@@ -1,7 +1,7 @@
 //! The commands' way to a server: the one at `--server`, or one inside this process.
 
 use super::Global;
-use crate::app::Application;
+use crate::app::{Application, Role};
 use crate::config::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use mcp_rag_actors::supervise::Failure;
@@ -32,10 +32,10 @@ impl Client {
         "127.0.0.1".clone_into(&mut settings.server.host);
         "127.0.0.1".clone_into(&mut settings.admin.host);
         (settings.server.port, settings.admin.port) = (0, 0);
-        let application = Application::build(settings).await.context(
+        let application = Application::build(settings, Role::Serve).await.context(
             "no embedded server could be started; to use a running one, add --server http://127.0.0.1:8080",
         )?;
-        let base = format!("http://127.0.0.1:{}", application.port);
+        let base = format!("http://127.0.0.1:{}", application.port.unwrap_or_default());
         let (stop, stopped) = oneshot::channel();
         let run = actix_web::rt::spawn(application.run(async {
             let _ = stopped.await; // a dropped sender stops it too

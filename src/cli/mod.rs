@@ -14,7 +14,7 @@ mod search;
 mod serve;
 mod walk;
 
-use crate::app::Origin;
+use crate::app::{Origin, Role};
 use crate::config::{Environment, Loaded, Settings, Sources};
 use crate::telemetry::Telemetry;
 use anyhow::Result;
@@ -61,6 +61,8 @@ pub struct Global {
 enum Command {
     /// Run the server.
     Serve,
+    /// Work on the queue, beside servers on the same database.
+    Worker,
     /// Ingest files and folders into a collection.
     Ingest(ingest::Ingest),
     /// Search and print the best chunks.
@@ -109,7 +111,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return complain(&anyhow::Error::new(error), EX_CONFIG),
     };
-    let serving = matches!(cli.command, Command::Serve);
+    let serving = matches!(cli.command, Command::Serve | Command::Worker);
     // Clients are quiet unless something is wrong; the server tells what it does.
     let telemetry = if serving {
         match Telemetry::start(&settings.log, &settings.tracing, settings.environment) {
@@ -131,7 +133,8 @@ pub fn run(cli: Cli) -> ExitCode {
 async fn dispatch(cli: Cli, settings: Settings, origin: Origin) -> Result<ExitCode> {
     let Cli { global, command } = cli;
     match command {
-        Command::Serve => serve::run(settings, origin).await,
+        Command::Serve => serve::run(settings, origin, Role::Serve).await,
+        Command::Worker => serve::run(settings, origin, Role::Work).await,
         Command::Ingest(ingest) => ingest.run(&global, settings).await,
         Command::Search(search) => search.run(&global, settings).await,
         Command::Ask(ask) => ask.run(&global, settings).await,

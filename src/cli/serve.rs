@@ -1,4 +1,4 @@
-use crate::app::{Application, Origin};
+use crate::app::{Application, Origin, Role};
 use crate::config::Settings;
 use anyhow::Result;
 use mcp_rag_actors::supervise::Failure;
@@ -13,23 +13,26 @@ const EX_OSERR: u8 = 71;
 const TERMINATED: i32 = 143;
 const INTERRUPTED: i32 = 130;
 
-pub(super) async fn run(settings: Settings, origin: Origin) -> Result<ExitCode> {
+/// A server or a worker, until it is told to stop.
+pub(super) async fn run(settings: Settings, origin: Origin, role: Role) -> Result<ExitCode> {
     let host = settings.server.host.clone();
     // Before anything is started, so that an early Ctrl-C is not lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut application = tokio::select! {
-        built = Application::build(settings) => built?,
+        built = Application::build(settings, role) => built?,
         _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
         _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
     };
     application.reload_from(origin);
-    tracing::info!(
-        api = %format!("http://{host}:{}", application.port),
-        docs = %format!("http://{host}:{}/docs", application.port),
-        metrics = %format!("http://{host}:{}/metrics", application.admin_port),
-        "ready"
-    );
+    let metrics = format!("http://{host}:{}/metrics", application.admin_port);
+    match application.port {
+        Some(port) => {
+            let api = format!("http://{host}:{port}");
+            tracing::info!(api, docs = %format!("{api}/docs"), metrics, "ready");
+        }
+        None => tracing::info!(metrics, "ready: working on the queue"),
+    }
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What takes effect without a restart: whole sections end with a dot.
-const RELOADABLE: [&str; 11] = [
+const RELOADABLE: [&str; 12] = [
     "auth.overlap_ms",
     "auth.token",
     "database.replica_urls",
@@ -20,6 +20,7 @@ const RELOADABLE: [&str; 11] = [
     "redis.url",
     "reranker.api_key",
     "search.",
+    "webhooks.secret",
 ];
 /// Reloadable, but not to be given or taken away: that changes what the server consists of, or, for
 /// the token, whether it is protected at all.
@@ -83,6 +84,7 @@ pub(crate) fn merged(running: &Settings, new: &Settings, pending: &[String]) -> 
     settings.log.level.clone_from(&new.log.level);
     settings.embedder.api_key.clone_from(&new.embedder.api_key);
     settings.reranker.api_key.clone_from(&new.reranker.api_key);
+    settings.webhooks.secret.clone_from(&new.webhooks.secret);
     settings.generator = new.generator.clone();
     settings.search = new.search.clone();
     settings.ingest.concurrency = new.ingest.concurrency;

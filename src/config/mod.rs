@@ -23,6 +23,7 @@ use mcp_rag_actors::generator::GeneratorSettings;
 use mcp_rag_actors::reranker::RerankerSettings;
 use mcp_rag_actors::store::{MOST_REPLICAS, StoreSettings};
 use mcp_rag_actors::supervise::SupervisionSettings;
+use mcp_rag_actors::webhook::WebhookSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -48,6 +49,7 @@ pub struct Settings {
     pub reranker: RerankerSettings,
     pub generator: GeneratorSettings,
     pub ingest: IngestSettings,
+    pub webhooks: WebhookSettings,
     pub search: SearchSettings,
 }
 
@@ -57,6 +59,12 @@ pub struct IngestSettings {
     pub concurrency: usize,
     pub max_document_bytes: usize,
     pub lease_ms: u64,
+    /// Workers that may be lost at a task before it is given up.
+    pub max_attempts: i32,
+    /// How long a task may wait for something that is away.
+    pub give_up_after_ms: u64,
+    /// Whether the server itself works; `mcp-rag worker` always does.
+    pub worker: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -137,6 +145,7 @@ impl Settings {
         self.log.validate().map_err(ConfigError)?;
         self.embedder.validate().map_err(ConfigError)?;
         self.reranker.validate().map_err(ConfigError)?;
+        self.webhooks.validate().map_err(ConfigError)?;
         self.supervision.validate().map_err(ConfigError)?;
         self.tracing.validate().map_err(ConfigError)?;
         self.generator.validate().map_err(ConfigError)?;

@@ -2,16 +2,14 @@ use super::admission::{Place, Ticket};
 use super::page::{Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource, sse};
 use crate::rag::Caller;
+use crate::rag::ingest::JobView;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{CancelJob, GetJob, Job, JobId, ListJobs};
-use serde::Serialize;
+use mcp_rag_actors::store::{CancelJob, GetJob, JobId, ListJobs, RetryJob};
 use serde_json::json;
 use std::time::Duration;
-use time::OffsetDateTime;
 use tokio::sync::mpsc;
-use utoipa::ToSchema;
 
 const LIMIT: Duration = Duration::from_secs(10);
 /// A stream of one job's events ends after this; the client asks again.
@@ -24,53 +22,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/jobs").route(web::get().to(list)))
         .service(resource("/jobs/{id}").route(web::get().to(get)).route(web::delete().to(cancel)))
+        .service(resource("/jobs/{id}/retry").route(web::post().to(retry)))
         .service(resource("/jobs/{id}/events").route(web::get().to(events)));
-}
-
-#[derive(Debug, Serialize, PartialEq, Eq, ToSchema)]
-pub(super) struct JobView {
-    id: String,
-    kind: String,
-    /// queued, running, succeeded, failed or cancelled.
-    status: String,
-    progress: JobProgress,
-    attempts: i32,
-    error: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
-    updated_at: OffsetDateTime,
-}
-
-/// In documents.
-#[derive(Debug, Serialize, PartialEq, Eq, ToSchema)]
-pub(super) struct JobProgress {
-    done: i32,
-    failed: i32,
-    total: i32,
-}
-
-impl From<Job> for JobView {
-    fn from(job: Job) -> Self {
-        Self {
-            id: job.id.to_string(),
-            kind: job.kind,
-            status: job.status,
-            progress: JobProgress { done: job.total - job.waiting, failed: job.failed, total: job.total },
-            attempts: job.attempts,
-            error: job.error,
-            created_at: job.created_at,
-            updated_at: job.updated_at,
-        }
-    }
-}
-
-impl JobView {
-    /// Names the state that an event shows, the same on every replica.
-    fn event_id(&self) -> String {
-        let JobProgress { done, failed, total } = self.progress;
-        format!("{}-{}-{done}-{failed}-{total}", self.status, self.attempts)
-    }
 }
 
 fn id(text: &str) -> Result<JobId, ApiError> {
@@ -121,6 +74,23 @@ pub(super) async fn cancel(
     state.rag.progress.advance();
     let job = state.rag.store.call(GetJob { tenant: caller.tenant, id }, caller.deadline).await?;
     Ok(HttpResponse::Ok().json(JobView::from(job)))
+}
+
+/// Take up the documents of a job that have failed, whatever they failed of.
+#[utoipa::path(post, path = "/v1/jobs/{id}/retry", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 202, body = JobView), (status = 404), (status = 409, description = "no document of it has failed")))]
+pub(super) async fn retry(
+    state: Data<State>,
+    principal: Principal,
+    path: Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = principal.caller(LIMIT);
+    let id = id(&path)?;
+    state.rag.store.call(RetryJob { tenant: caller.tenant, id }, caller.deadline).await?;
+    state.rag.progress.arrived.notify_one();
+    state.rag.progress.advance();
+    let job = state.rag.store.call(GetJob { tenant: caller.tenant, id }, caller.deadline).await?;
+    Ok(HttpResponse::Accepted().json(JobView::from(job)))
 }
 
 /// Follow a job by server-sent events.

@@ -1,7 +1,7 @@
 //! Many documents in one request: one bad one never costs the good ones.
 
 use super::body;
-use super::documents::{NewDocument, media_type};
+use super::documents::accept::{NewDocument, media_type};
 use crate::error::{Code, Error};
 use crate::rag::ingest::{Incoming, Rejected};
 use actix_multipart::Multipart;

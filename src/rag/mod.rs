@@ -18,6 +18,7 @@ use mcp_rag_actors::generator::GeneratorHandle;
 use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::resilience::{BreakerStatus, Circuit, Deadline};
 use mcp_rag_actors::store::{StoreHandle, TenantId};
+use mcp_rag_actors::webhook::WebhookHandle;
 use moka::future::Cache;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub struct Rag {
     pub embedder: EmbedderHandle,
     pub reranker: RerankerHandle,
     pub generator: GeneratorHandle,
+    pub webhooks: WebhookHandle,
     pub catalog: Catalog,
     pub progress: ingest::Progress,
     pub running: Running,
@@ -54,13 +56,14 @@ impl Rag {
         embedder: EmbedderHandle,
         reranker: RerankerHandle,
         generator: GeneratorHandle,
+        webhooks: WebhookHandle,
         settings: Settings,
     ) -> Self {
         let catalog = Catalog::new(store.clone(), Duration::from_secs(1));
         let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
         let progress = ingest::Progress::default();
         let running = Running::new(settings);
-        Self { store, cache, embedder, reranker, generator, catalog, progress, running, flights }
+        Self { store, cache, embedder, reranker, generator, webhooks, catalog, progress, running, flights }
     }
 
     /// The settings of this moment; one request looks once.

@@ -44,6 +44,15 @@ pub struct Parsed {
     pub marks: Vec<Mark>,
 }
 
+impl Parsed {
+    /// The page, slide or sheet of a byte of the text, where the original has such.
+    #[must_use]
+    pub fn place_of(&self, at: usize) -> Option<&Place> {
+        let after = self.marks.partition_point(|mark| mark.at <= at);
+        self.marks.get(after.checked_sub(1)?).map(|mark| &mark.place)
+    }
+}
+
 /// From here on the text stands at this place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {

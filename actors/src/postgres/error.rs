@@ -14,6 +14,12 @@ pub enum PostgresError {
     DataDirInUse { data_dir: PathBuf, pid: String },
 
     #[error(
+        "no server keeps a PostgreSQL on the data directory {data_dir}: start `mcp-rag serve` on it first, \
+         or set database.url to a running server"
+    )]
+    NobodyServes { data_dir: PathBuf },
+
+    #[error(
         "no usable PostgreSQL found: run scripts/setup.sh, or set database.embedded.bin_dir to a \
          PostgreSQL {min_major} or newer with pgvector {min_vector} or newer, or set database.url \
          to a running server. Looked at:{looked_at}",

@@ -17,6 +17,7 @@ mod actor;
 mod bootstrap;
 mod cluster;
 mod error;
+mod join;
 mod locate;
 mod lock;
 mod log;
@@ -35,6 +36,7 @@ use tokio_postgres::Config;
 
 pub use actor::{Connections, supervise};
 pub use error::PostgresError;
+pub use join::join;
 pub use locate::{MIN_MAJOR, MIN_VECTOR};
 pub use lock::DataDirLock;
 pub use process::ExitReason;

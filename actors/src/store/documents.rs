@@ -4,11 +4,12 @@ use super::collections::Receipt;
 use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId, JobId, TenantId};
 use super::read::Sees;
+use super::tasks::Class;
 use super::{Store, only_row, publish};
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::rc::Rc;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
@@ -79,6 +80,9 @@ pub struct AcceptDocuments {
     pub tenant: TenantId,
     pub collection: CollectionId,
     pub documents: Vec<NewDocument>,
+    pub class: Class,
+    /// The URL that is told of the job's end.
+    pub webhook: Option<String>,
 }
 
 #[derive(Debug)]
@@ -108,7 +112,12 @@ WITH accepted AS (
     WHERE d.status = 'failed' OR $10 IS DISTINCT FROM (
         SELECT v.content_hash FROM document_versions v
         WHERE v.tenant_id = d.tenant_id AND v.document_id = d.document_id AND v.version = d.version)
-    RETURNING d.document_id, d.version)
+    RETURNING d.document_id, d.version),
+queued AS (
+    INSERT INTO tasks (tenant_id, job_id, kind, class, document_id)
+    SELECT $1, $4, 'ingest', $12, document_id FROM accepted
+    ON CONFLICT (tenant_id, document_id) DO UPDATE
+    SET job_id = $4, class = $12, due_at = now(), lease_owner = NULL, attempts = 0, put_offs = 0, created_at = now())
 INSERT INTO document_versions (tenant_id, document_id, version, content_hash, title, uri, media_type, attributes,
                                acl, raw)
 SELECT $1, document_id, version, $10, $5, $6, $7, $8, $9, $11 FROM accepted";
@@ -125,12 +134,18 @@ impl Serve<AcceptDocuments> for Store {
         let (tenant, collection) = (accept.tenant.0, accept.collection.0);
         let mut connection = self.connection(accept.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
-        let start = "INSERT INTO jobs (tenant_id, collection_id, kind, total) VALUES ($1, $2, 'ingest', 0) RETURNING job_id";
-        let job: i64 =
-            match transaction.query_one(start, &[&tenant, &collection]).await.map_err(StoreError::from) {
-                Err(StoreError::Conflict(_)) => return Err(StoreError::NotFound("collection")),
-                other => other?.get(0),
-            };
+        let start = "INSERT INTO jobs (tenant_id, collection_id, kind, total, class, webhook) \
+                     VALUES ($1, $2, 'ingest', 0, $3, $4) RETURNING job_id";
+        let class = accept.class as i16;
+        let webhook = accept.webhook.map(|url| json!({"url": url}));
+        let job: i64 = match transaction
+            .query_one(start, &[&tenant, &collection, &class, &webhook])
+            .await
+            .map_err(StoreError::from)
+        {
+            Err(StoreError::Conflict(_)) => return Err(StoreError::NotFound("collection")),
+            other => other?.get(0),
+        };
         let statement = transaction.prepare_cached(ACCEPT).await?;
         let mut changed = 0;
         for new in &accept.documents {
@@ -149,6 +164,7 @@ impl Serve<AcceptDocuments> for Store {
                         &new.acl,
                         &new.content_hash,
                         &new.raw.as_ref(),
+                        &class,
                     ],
                 )
                 .await?;

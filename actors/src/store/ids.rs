@@ -53,6 +53,7 @@ id!(CollectionId, "col_");
 id!(DocumentId, "doc_");
 id!(ChunkId, "chk_");
 id!(JobId, "job_");
+id!(TaskId, "task_");
 
 #[cfg(test)]
 mod tests {

@@ -1,16 +1,14 @@
-//! The job queue: leased work that survives the process doing it.
-//!
-//! A lease is exclusive until it expires; every write on behalf of a job names the worker that
-//! holds it, so a worker that lost its lease cannot publish.
+//! Jobs: what one request asked for, done as tasks ([`super::tasks`]). A job's progress is derived from what still
+//! waits, and it ends when nothing does.
 
 use super::error::StoreError;
-use super::ids::{CollectionId, DocumentId, JobId, TenantId};
+use super::ids::{CollectionId, JobId, TenantId};
 use super::read::Sees;
 use super::{Store, only_row};
 use crate::resilience::Deadline;
-use crate::supervise::{Priority, Request, Serve};
+use crate::supervise::{Request, Serve};
+use serde_json::Value;
 use std::rc::Rc;
-use std::time::Duration;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -18,7 +16,7 @@ use tokio_postgres::types::ToSql;
 /// Progress is derived: what is no longer waiting is done.
 const SELECT: &str = "SELECT job_id, kind, status, total, (SELECT count(*)::int FROM documents d \
     WHERE d.tenant_id = j.tenant_id AND d.job_id = j.job_id AND d.status IN ('queued', 'running')), \
-    failed, attempts, error, created_at, updated_at, collection_id FROM jobs j";
+    failed, attempts, error, created_at, updated_at, collection_id, webhook FROM jobs j";
 
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -34,6 +32,8 @@ pub struct Job {
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
     pub collection: CollectionId,
+    /// `{url, delivered?, attempts?, error?}`: who is told of the job's end, and whether that has worked.
+    pub webhook: Option<Value>,
 }
 
 impl Job {
@@ -50,6 +50,7 @@ impl Job {
             created_at: row.get(8),
             updated_at: row.get(9),
             collection: CollectionId(row.get(10)),
+            webhook: row.get(11),
         }
     }
 
@@ -131,220 +132,32 @@ impl Serve<CancelJob> for Store {
         if !matches!(status.as_str(), "queued" | "running") {
             return Err(StoreError::Conflict(format!("the job is over: {status}")));
         }
-        end_waiting(&transaction, cancel.tenant.0, cancel.id.0, "cancelled").await?;
-        let sql = "UPDATE jobs SET status = 'cancelled', lease_owner = NULL, updated_at = now() \
-                   WHERE tenant_id = $1 AND job_id = $2";
-        transaction.execute(sql, &[&cancel.tenant.0, &cancel.id.0]).await?;
+        let (tenant, job) = (cancel.tenant.0, cancel.id.0);
+        // A version that will never be published leaves the published one, if any, in place.
+        let sql = "UPDATE documents SET status = 'failed', error = 'cancelled', updated_at = now() \
+                   WHERE tenant_id = $1 AND job_id = $2 AND status IN ('queued', 'running')";
+        transaction.execute(sql, &[&tenant, &job]).await?;
+        let sql = "DELETE FROM tasks WHERE tenant_id = $1 AND job_id = $2";
+        transaction.execute(sql, &[&tenant, &job]).await?;
+        let sql =
+            "UPDATE jobs SET status = 'cancelled', updated_at = now() WHERE tenant_id = $1 AND job_id = $2";
+        transaction.execute(sql, &[&tenant, &job]).await?;
+        transaction.execute(TELL, &[&tenant, &job]).await?;
         transaction.commit().await?;
         self.done(cancel.tenant, connection);
         Ok(())
     }
 }
 
-/// A version that will never be published leaves the published one, if any, in place.
-async fn end_waiting(
-    transaction: &deadpool_postgres::Transaction<'_>,
-    tenant: i64,
-    job: i64,
-    reason: &str,
-) -> Result<(), StoreError> {
-    let sql = "UPDATE documents SET status = 'failed', error = $3, updated_at = now() \
-               WHERE tenant_id = $1 AND job_id = $2 AND status IN ('queued', 'running')";
-    transaction.execute(sql, &[&tenant, &job, &reason]).await?;
-    Ok(())
-}
+/// Somebody asked to be told of the end: a task like any other.
+const TELL: &str = "INSERT INTO tasks (tenant_id, job_id, kind, class) \
+    SELECT tenant_id, job_id, 'webhook', 0 FROM jobs WHERE tenant_id = $1 AND job_id = $2 AND webhook IS NOT NULL";
 
-/// Leases the oldest waiting job of any tenant.
-#[derive(Debug)]
-pub struct ClaimJob {
-    pub worker: String,
-    pub lease: Duration,
-}
-
-#[derive(Debug, Clone)]
-pub struct Claim {
-    pub tenant: TenantId,
-    pub job: JobId,
-    pub worker: String,
-}
-
-impl Request for ClaimJob {
-    type Reply = Result<Option<Claim>, StoreError>;
-
-    fn priority(&self) -> Priority {
-        Priority::Bulk
-    }
-}
-
-impl Serve<ClaimJob> for Store {
-    async fn serve(self: Rc<Self>, claim: ClaimJob, deadline: Deadline) -> Result<Option<Claim>, StoreError> {
-        let connection = self.connection(TenantId(0), deadline).await?;
-        let statement = connection
-            .prepare_cached("SELECT tenant, job FROM claim_job($1, make_interval(secs => $2))")
-            .await?;
-        let seconds = claim.lease.as_secs_f64();
-        let Some(row) = connection.query_opt(&statement, &[&claim.worker, &seconds]).await? else {
-            connection.hand_back();
-            return Ok(None);
-        };
-        let (tenant, job) = (TenantId(row.get(0)), JobId(row.get(1)));
-        // What the worker before us had begun starts again.
-        connection.bind(tenant, deadline).await?;
-        let sql = "UPDATE documents SET status = 'queued' WHERE tenant_id = $1 AND job_id = $2 AND status = 'running'";
-        connection.execute(sql, &[&tenant.0, &job.0]).await?;
-        self.done(tenant, connection);
-        Ok(Some(Claim { tenant, job, worker: claim.worker }))
-    }
-}
-
-/// Extends the lease; `NotFound` means that it was lost or the job cancelled.
-#[derive(Debug)]
-pub struct RenewLease {
-    pub claim: Claim,
-    pub lease: Duration,
-}
-
-impl Request for RenewLease {
-    type Reply = Result<(), StoreError>;
-}
-
-impl Serve<RenewLease> for Store {
-    async fn serve(self: Rc<Self>, renew: RenewLease, deadline: Deadline) -> Result<(), StoreError> {
-        let connection = self.connection(renew.claim.tenant, deadline).await?;
-        let sql = "UPDATE jobs SET lease_until = now() + make_interval(secs => $4), updated_at = now() \
-                   WHERE tenant_id = $1 AND job_id = $2 AND lease_owner = $3 AND status = 'running'";
-        let statement = connection.prepare_cached(sql).await?;
-        let Claim { tenant, job, worker } = &renew.claim;
-        let seconds = renew.lease.as_secs_f64();
-        let renewed = connection.execute(&statement, &[&tenant.0, &job.0, worker, &seconds]).await?;
-        connection.hand_back();
-        match renewed {
-            0 => Err(StoreError::NotFound("lease")),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Gives a lease back before its time, so that another worker goes on at once; without it, as after a
-/// crash, the job waits until the lease runs out. A lease that was lost meanwhile is left alone.
-#[derive(Debug)]
-pub struct ReleaseLease {
-    pub claim: Claim,
-}
-
-impl Request for ReleaseLease {
-    type Reply = Result<(), StoreError>;
-}
-
-impl Serve<ReleaseLease> for Store {
-    async fn serve(self: Rc<Self>, release: ReleaseLease, deadline: Deadline) -> Result<(), StoreError> {
-        let connection = self.connection(release.claim.tenant, deadline).await?;
-        // Not the job's fault either: what it was begun with does not count as an attempt.
-        let sql = "UPDATE jobs SET status = 'queued', lease_owner = NULL, lease_until = NULL, \
-                   attempts = greatest(attempts - 1, 0), updated_at = now() \
-                   WHERE tenant_id = $1 AND job_id = $2 AND lease_owner = $3 AND status = 'running'";
-        let Claim { tenant, job, worker } = &release.claim;
-        connection.execute(sql, &[&tenant.0, &job.0, worker]).await?;
-        self.done(*tenant, connection);
-        Ok(())
-    }
-}
-
-/// A document to parse, chunk and embed.
-#[derive(Debug)]
-pub struct WaitingDocument {
-    pub id: DocumentId,
-    pub collection: CollectionId,
-    pub version: i32,
-    pub title: String,
-    pub media_type: String,
-    pub raw: Vec<u8>,
-}
-
-/// Takes up to `limit` of a leased job's documents, oldest first.
-#[derive(Debug)]
-pub struct TakeDocuments {
-    pub claim: Claim,
-    pub limit: i64,
-}
-
-impl Request for TakeDocuments {
-    type Reply = Result<Vec<WaitingDocument>, StoreError>;
-
-    fn priority(&self) -> Priority {
-        Priority::Bulk
-    }
-}
-
-impl Serve<TakeDocuments> for Store {
-    async fn serve(
-        self: Rc<Self>,
-        take: TakeDocuments,
-        deadline: Deadline,
-    ) -> Result<Vec<WaitingDocument>, StoreError> {
-        let connection = self.connection(take.claim.tenant, deadline).await?;
-        let sql = "WITH taken AS (UPDATE documents SET status = 'running' WHERE (tenant_id, document_id) IN ( \
-                       SELECT d.tenant_id, d.document_id FROM documents d JOIN jobs j USING (tenant_id, job_id) \
-                       WHERE d.tenant_id = $1 AND d.job_id = $2 AND d.status = 'queued' AND j.lease_owner = $3 \
-                       ORDER BY d.document_id LIMIT $4) \
-                   RETURNING tenant_id, document_id, collection_id, version) \
-                   SELECT document_id, collection_id, version, title, media_type, raw \
-                   FROM taken JOIN document_versions USING (tenant_id, document_id, version) ORDER BY document_id";
-        let statement = connection.prepare_cached(sql).await?;
-        let Claim { tenant, job, worker } = &take.claim;
-        let rows = connection.query(&statement, &[&tenant.0, &job.0, worker, &take.limit]).await?;
-        self.done(*tenant, connection);
-        let read = |row: &Row| WaitingDocument {
-            id: DocumentId(row.get(0)),
-            collection: CollectionId(row.get(1)),
-            version: row.get(2),
-            title: row.get(3),
-            media_type: row.get(4),
-            raw: row.get(5),
-        };
-        Ok(rows.iter().map(read).collect())
-    }
-}
-
-/// Records why a document cannot be made searchable; its published version, if any, stays.
-#[derive(Debug)]
-pub struct FailDocument {
-    pub claim: Claim,
-    pub document: DocumentId,
-    pub version: i32,
-    pub reason: String,
-}
-
-impl Request for FailDocument {
-    type Reply = Result<(), StoreError>;
-
-    fn priority(&self) -> Priority {
-        Priority::Bulk
-    }
-}
-
-impl Serve<FailDocument> for Store {
-    async fn serve(self: Rc<Self>, fail: FailDocument, deadline: Deadline) -> Result<(), StoreError> {
-        let connection = self.connection(fail.claim.tenant, deadline).await?;
-        let sql = "WITH failed AS (UPDATE documents SET status = 'failed', error = $5, updated_at = now() \
-                       WHERE tenant_id = $1 AND document_id = $3 AND version = $4 RETURNING 1) \
-                   UPDATE jobs SET failed = failed + 1, updated_at = now() \
-                   WHERE tenant_id = $1 AND job_id = $2 AND EXISTS (SELECT FROM failed)";
-        let statement = connection.prepare_cached(sql).await?;
-        let Claim { tenant, job, .. } = &fail.claim;
-        connection
-            .execute(&statement, &[&tenant.0, &job.0, &fail.document.0, &fail.version, &fail.reason])
-            .await?;
-        self.done(*tenant, connection);
-        Ok(())
-    }
-}
-
-/// Ends a leased job of which nothing waits any more; one whose documents could not be worked on
-/// stays leased, and is leased again when that runs out.
+/// Ends a job of which nothing waits any more; any other is left as it is.
 #[derive(Debug, Clone)]
 pub struct FinishJob {
-    pub claim: Claim,
+    pub tenant: TenantId,
+    pub id: JobId,
 }
 
 impl Request for FinishJob {
@@ -353,17 +166,106 @@ impl Request for FinishJob {
 
 impl Serve<FinishJob> for Store {
     async fn serve(self: Rc<Self>, finish: FinishJob, deadline: Deadline) -> Result<(), StoreError> {
-        let connection = self.connection(finish.claim.tenant, deadline).await?;
+        let mut connection = self.connection(finish.tenant, deadline).await?;
+        // Of several workers that end a job's last tasks at once, the one that commits last sees none left.
+        let sql = "SELECT 1 FROM tasks WHERE tenant_id = $1 AND job_id = $2 AND kind = 'ingest' LIMIT 1";
+        let waiting = connection.prepare_cached(sql).await?;
+        if connection.query_opt(&waiting, &[&finish.tenant.0, &finish.id.0]).await?.is_some() {
+            connection.hand_back();
+            return Ok(());
+        }
+        let transaction = connection.transaction().await?;
         let sql = "UPDATE jobs SET status = CASE WHEN failed >= total AND total > 0 THEN 'failed' ELSE 'succeeded' END, \
                    error = CASE WHEN failed > 0 THEN failed || ' of ' || total || ' documents failed' END, \
-                   lease_owner = NULL, updated_at = now() \
-                   WHERE tenant_id = $1 AND job_id = $2 AND lease_owner = $3 AND status = 'running' \
-                   AND NOT EXISTS (SELECT FROM documents d WHERE d.tenant_id = $1 AND d.job_id = $2 \
-                                   AND d.status IN ('queued', 'running'))";
-        let statement = connection.prepare_cached(sql).await?;
-        let Claim { tenant, job, worker } = &finish.claim;
-        connection.execute(&statement, &[&tenant.0, &job.0, worker]).await?;
-        self.done(*tenant, connection);
+                   updated_at = now() WHERE tenant_id = $1 AND job_id = $2 AND status IN ('queued', 'running')";
+        let end = transaction.prepare_cached(sql).await?;
+        if transaction.execute(&end, &[&finish.tenant.0, &finish.id.0]).await? > 0 {
+            transaction.execute(TELL, &[&finish.tenant.0, &finish.id.0]).await?;
+        }
+        transaction.commit().await?;
+        self.done(finish.tenant, connection);
         Ok(())
+    }
+}
+
+/// Takes up a job's failed documents again, whatever they failed of.
+#[derive(Debug)]
+pub struct RetryJob {
+    pub tenant: TenantId,
+    pub id: JobId,
+}
+
+impl Request for RetryJob {
+    /// How many documents.
+    type Reply = Result<i64, StoreError>;
+}
+
+impl Serve<RetryJob> for Store {
+    async fn serve(self: Rc<Self>, retry: RetryJob, deadline: Deadline) -> Result<i64, StoreError> {
+        let mut connection = self.connection(retry.tenant, deadline).await?;
+        let transaction = connection.transaction().await?;
+        let (tenant, job) = (retry.tenant.0, retry.id.0);
+        let find = "SELECT 1 FROM jobs WHERE tenant_id = $1 AND job_id = $2 FOR UPDATE";
+        only_row(&transaction.query(find, &[&tenant, &job]).await?, "job")?;
+        let sql = "WITH again AS (UPDATE documents SET status = 'queued', error = NULL, updated_at = now() \
+                       WHERE tenant_id = $1 AND job_id = $2 AND status = 'failed' RETURNING document_id), \
+                   queued AS (INSERT INTO tasks (tenant_id, job_id, kind, class, document_id) \
+                       SELECT $1, $2, 'ingest', j.class, document_id FROM again, jobs j \
+                       WHERE j.tenant_id = $1 AND j.job_id = $2) \
+                   SELECT count(*) FROM again";
+        let again: i64 = transaction.query_one(sql, &[&tenant, &job]).await?.get(0);
+        if again == 0 {
+            return Err(StoreError::Conflict("no document of the job has failed".to_owned()));
+        }
+        let sql = "UPDATE jobs SET status = 'queued', failed = greatest(failed - $3::bigint::int, 0), error = NULL, \
+                   updated_at = now() WHERE tenant_id = $1 AND job_id = $2";
+        transaction.execute(sql, &[&tenant, &job, &again]).await?;
+        transaction.commit().await?;
+        self.done(retry.tenant, connection);
+        Ok(again)
+    }
+}
+
+/// Writes down how telling of a job's end went.
+#[derive(Debug, Clone)]
+pub struct NoteDelivery {
+    pub tenant: TenantId,
+    pub id: JobId,
+    /// Laid over the job's `webhook`.
+    pub note: Value,
+}
+
+impl Request for NoteDelivery {
+    type Reply = Result<(), StoreError>;
+}
+
+impl Serve<NoteDelivery> for Store {
+    async fn serve(self: Rc<Self>, note: NoteDelivery, deadline: Deadline) -> Result<(), StoreError> {
+        let connection = self.connection(note.tenant, deadline).await?;
+        let sql = "UPDATE jobs SET webhook = webhook || $3 WHERE tenant_id = $1 AND job_id = $2";
+        connection.execute(sql, &[&note.tenant.0, &note.id.0, &note.note]).await?;
+        self.done(note.tenant, connection);
+        Ok(())
+    }
+}
+
+/// Mends what a crash left: documents without a task get one. Returns jobs whose end nobody wrote down.
+#[derive(Debug)]
+pub struct MendJobs;
+
+impl Request for MendJobs {
+    type Reply = Result<Vec<(TenantId, JobId)>, StoreError>;
+}
+
+impl Serve<MendJobs> for Store {
+    async fn serve(
+        self: Rc<Self>,
+        _: MendJobs,
+        deadline: Deadline,
+    ) -> Result<Vec<(TenantId, JobId)>, StoreError> {
+        let connection = self.connection(TenantId(0), deadline).await?;
+        let rows = connection.query("SELECT tenant, job FROM mend_jobs()", &[]).await?;
+        connection.hand_back();
+        Ok(rows.iter().map(|row| (TenantId(row.get(0)), JobId(row.get(1)))).collect())
     }
 }

@@ -32,6 +32,8 @@ mod server;
 mod servers;
 mod settings;
 mod space;
+mod staged;
+mod tasks;
 
 pub use collections::{
     Collection, CreateCollection, DeleteCollection, ListCollections, Receipt, UpdateCollection,
@@ -42,21 +44,22 @@ pub use documents::{
 pub use error::StoreError;
 pub use filter::{Comparison, Filter};
 pub use handle::StoreHandle;
-pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, TenantId};
-pub use jobs::{
-    CancelJob, Claim, ClaimJob, FailDocument, FinishJob, GetJob, Job, ListJobs, ReleaseLease, RenewLease,
-    TakeDocuments, WaitingDocument,
-};
+pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, TaskId, TenantId};
+pub use jobs::{CancelJob, FinishJob, GetJob, Job, ListJobs, MendJobs, NoteDelivery, RetryJob};
 pub use lexical::{TermKey, TermWeights};
 pub use pool::{MOST_REPLICAS, PoolSettings, parse_replica_url, parse_url};
 pub use preflight::{Migrated, PreflightError, migrate, take_role};
-pub use publish::{KnownEmbeddings, NewChunk, PublishDocument};
+pub use publish::{NewChunk, PublishDocument};
 pub use read::Source;
 pub use search::{Hit, Hits, Mode, SearchChunks};
 pub use server::ServerStatus;
 pub use servers::PoolStatus;
 pub use settings::StoreSettings;
 pub use space::Space;
+pub use staged::{KnownEmbeddings, StageEmbeddings};
+pub use tasks::{
+    Claim, ClaimTasks, Class, EndTask, PutOff, ReleaseLeases, RenewLeases, Task, WaitingDocument, Work,
+};
 
 use crate::resilience::{Deadline, RetryBudget};
 use crate::supervise::Service;

@@ -5,10 +5,9 @@
 
 use super::collections::Receipt;
 use super::error::StoreError;
-use super::ids::{CollectionId, DocumentId, TenantId};
-use super::jobs::Claim;
+use super::ids::{CollectionId, DocumentId};
 use super::lexical::{Changes, Entry};
-use super::read::Sees;
+use super::tasks::Claim;
 use super::{Store, only_row};
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
@@ -16,9 +15,7 @@ use deadpool_postgres::Transaction;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pgvector::HalfVector;
 use serde_json::Value;
-use std::collections::HashMap;
 use std::rc::Rc;
-use tokio_postgres::types::ToSql;
 
 /// Chunk inserts on their way at once, so that the network is not waited for per chunk.
 const PIPELINED: usize = 32;
@@ -29,6 +26,8 @@ pub struct NewChunk {
     pub text: String,
     /// Bytes of the document's parsed text.
     pub span: (i32, i32),
+    /// The page, slide or sheet it begins on, as JSON.
+    pub place: Option<Value>,
     pub headings: Vec<String>,
     pub tokens: i32,
     /// Of the text that was embedded.
@@ -53,7 +52,8 @@ pub struct PublishDocument {
 }
 
 impl Request for PublishDocument {
-    type Reply = Result<(), StoreError>;
+    /// Whether it was still wanted.
+    type Reply = Result<bool, StoreError>;
 
     fn priority(&self) -> Priority {
         Priority::Bulk
@@ -125,7 +125,7 @@ async fn count(
 }
 
 impl Serve<PublishDocument> for Store {
-    async fn serve(self: Rc<Self>, publish: PublishDocument, deadline: Deadline) -> Result<(), StoreError> {
+    async fn serve(self: Rc<Self>, publish: PublishDocument, deadline: Deadline) -> Result<bool, StoreError> {
         let tenant = publish.claim.tenant.0;
         let (collection, document) = (publish.collection.0, publish.document.0);
         let space = self.space(publish.claim.tenant, deadline).await?;
@@ -133,19 +133,18 @@ impl Serve<PublishDocument> for Store {
         let transaction = connection.transaction().await?;
         lock_collection(&transaction, tenant, collection).await?;
         // A newer version, a lost lease or a cancelled job: this result is not wanted any more.
-        let sql = "SELECT 1 FROM documents d JOIN jobs j USING (tenant_id, job_id) WHERE d.tenant_id = $1 \
-                   AND d.document_id = $2 AND d.version = $3 AND d.status = 'running' AND j.job_id = $4 \
-                   AND j.lease_owner = $5 FOR NO KEY UPDATE OF d";
-        let wanted = transaction.prepare_cached(sql).await?;
-        let Claim { job, worker, .. } = &publish.claim;
-        if transaction
-            .query(&wanted, &[&tenant, &document, &publish.version, &job.0, worker])
-            .await?
-            .is_empty()
-        {
+        let sql = "SELECT 1 FROM documents WHERE tenant_id = $1 AND document_id = $2 AND version = $3 \
+                   AND status = 'running' FOR NO KEY UPDATE";
+        let current = transaction.prepare_cached(sql).await?;
+        let current = transaction.query_opt(&current, &[&tenant, &document, &publish.version]).await?;
+        let sql = "DELETE FROM tasks WHERE tenant_id = $1 AND task_id = $2 AND lease_owner = $3 AND document_id = $4";
+        let end = transaction.prepare_cached(sql).await?;
+        let Claim { task, worker, .. } = &publish.claim;
+        let ended = transaction.execute(&end, &[&tenant, &task.0, &worker.as_ref(), &document]).await?;
+        if current.is_none() || ended == 0 {
             transaction.rollback().await?;
             self.done(publish.claim.tenant, connection);
-            return Ok(());
+            return Ok(false);
         }
         let mut changes = Changes::default();
         let (before, length_before) = withdraw(&transaction, tenant, document, &mut changes).await?;
@@ -172,19 +171,22 @@ impl Serve<PublishDocument> for Store {
         let sql = "DELETE FROM document_versions WHERE tenant_id = $1 AND document_id = $2 AND version < $3";
         let forget = transaction.prepare_cached(sql).await?;
         transaction.execute(&forget, &[&tenant, &document, &publish.version]).await?;
+        let sql = "DELETE FROM staged_embeddings WHERE tenant_id = $1 AND document_id = $2";
+        let unstage = transaction.prepare_cached(sql).await?;
+        transaction.execute(&unstage, &[&tenant, &document]).await?;
         let counts = [1 - before.documents, chunks - before.chunks, length - length_before];
         count(&transaction, tenant, collection, counts).await?;
         transaction.commit().await?;
         self.done(publish.claim.tenant, connection);
-        Ok(())
+        Ok(true)
     }
 }
 
 const INSERT: &str = "
 WITH c AS (
     INSERT INTO chunks (tenant_id, collection_id, document_id, ordinal, text, span_start, span_end, headings, tokens,
-                        content_hash)
-    VALUES ($1, $2, $3, $5, $6, $7, $8, $9, $10, $11) RETURNING chunk_id),
+                        content_hash, place)
+    VALUES ($1, $2, $3, $5, $6, $7, $8, $9, $10, $11, $16) RETURNING chunk_id),
 e AS (
     INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, embedding)
     SELECT $1, $4, chunk_id, $2, $12::halfvec FROM c)
@@ -220,6 +222,7 @@ async fn insert(
                     &entry.length,
                     &entry.keys,
                     &entry.impacts,
+                    &chunk.place,
                 ],
             )
             .await
@@ -227,43 +230,4 @@ async fn insert(
     };
     stream::iter(rows.into_iter().enumerate()).map(row).buffered(PIPELINED).try_collect::<()>().await?;
     Ok(())
-}
-
-/// The embeddings of a document's published chunks by content hash: what did not change is not
-/// embedded again.
-#[derive(Debug, Clone)]
-pub struct KnownEmbeddings {
-    pub tenant: TenantId,
-    pub document: DocumentId,
-}
-
-impl Request for KnownEmbeddings {
-    type Reply = Result<HashMap<Vec<u8>, Vec<f32>>, StoreError>;
-
-    fn priority(&self) -> Priority {
-        Priority::Bulk
-    }
-
-    fn repeat(&self) -> Option<Self> {
-        Some(self.clone())
-    }
-}
-
-impl Serve<KnownEmbeddings> for Store {
-    async fn serve(
-        self: Rc<Self>,
-        known: KnownEmbeddings,
-        deadline: Deadline,
-    ) -> Result<HashMap<Vec<u8>, Vec<f32>>, StoreError> {
-        let space = self.space(known.tenant, deadline).await?;
-        let sql = "SELECT c.content_hash, e.embedding FROM chunks c JOIN embeddings e USING (tenant_id, chunk_id) \
-                   WHERE c.tenant_id = $1 AND c.document_id = $2 AND e.space_id = $3";
-        let parameters: [&(dyn ToSql + Sync); 3] = [&known.tenant.0, &known.document.0, &space];
-        let rows = self.read(known.tenant, Sees::Newest, sql, &parameters, deadline).await?;
-        let read = |row: &tokio_postgres::Row| {
-            let vector: HalfVector = row.get(1);
-            (row.get(0), vector.to_vec().into_iter().map(f32::from).collect())
-        };
-        Ok(rows.iter().map(read).collect())
-    }
 }

@@ -11,7 +11,7 @@ use super::echo::{self, Echo, Ping};
 use super::source::Source;
 use super::traffic::{self, Expect, Measured};
 use super::{Interrupt, ingest, requests};
-use crate::app::Core;
+use crate::app::{Core, Role};
 use crate::cli::client::Client;
 use crate::cli::{Global, out};
 use crate::config::Settings;
@@ -115,7 +115,7 @@ impl Guards {
         std::fs::create_dir_all(&settings.data_dir)?;
         let mut source = Source::read(self.corpus.as_deref())?;
         source.documents.truncate(DOCUMENTS);
-        let core = Core::start(settings.clone()).await?;
+        let core = Core::start(settings.clone(), Role::Serve).await?;
         let measured = interrupt.or(Box::pin(self.measure(global, &settings, &core, &source))).await;
         core.stop().await;
         print(global.json, &self, &measured?);

@@ -4,13 +4,13 @@
 use super::lab::{Lab, STEP};
 use super::synthetic::{PER_DOCUMENT, Recipe};
 use crate::cli::ingest::progress;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{
-    AcceptDocuments, Claim, ClaimJob, Collection, CollectionId, CreateCollection, DeleteCollection,
-    FinishJob, ListCollections, NewChunk, NewDocument, PublishDocument, StoreHandle, TakeDocuments, TenantId,
-    WaitingDocument,
+    AcceptDocuments, ClaimTasks, Class, Collection, CollectionId, CreateCollection, DeleteCollection,
+    FinishJob, JobId, ListCollections, NewChunk, NewDocument, PublishDocument, StoreHandle, Task, TenantId,
+    Work,
 };
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -50,19 +50,16 @@ pub(super) async fn ensure_loaded(
     let bar = progress(chunks as u64, "chunks loaded");
     for first in (0..documents).step_by(BATCH) {
         let batch = first..documents.min(first + BATCH);
-        let claim = accept(&lab.store, collection, recipe, batch, chunks).await?;
-        let limit = i64::try_from(BATCH)?;
-        let take = TakeDocuments { claim: claim.clone(), limit };
-        let taken = lab.store.call(take, Deadline::within(STEP)).await?;
-        stream::iter(taken)
-            .map(|document| publish(&lab.store, &claim, recipe, document, chunks))
+        let (job, tasks) = accept(&lab.store, collection, recipe, batch, chunks).await?;
+        stream::iter(tasks)
+            .map(|task| publish(&lab.store, recipe, task, chunks))
             .buffer_unordered(WRITERS)
             .try_for_each(|count| {
                 bar.inc(count);
                 std::future::ready(Ok(()))
             })
             .await?;
-        lab.store.call(FinishJob { claim }, Deadline::within(STEP)).await?;
+        lab.store.call(FinishJob { tenant: TENANT, id: job }, Deadline::within(STEP)).await?;
     }
     bar.finish_and_clear();
     let loaded = find(&lab.store, name).await?.context("the collection has gone")?;
@@ -86,7 +83,7 @@ async fn accept(
     recipe: &Recipe,
     batch: std::ops::Range<usize>,
     chunks: usize,
-) -> Result<Claim> {
+) -> Result<(JobId, Vec<Task>)> {
     let document = |number: usize| {
         let texts: Vec<String> = members(number, chunks).map(|n| recipe.text(&recipe.chunk(n))).collect();
         let raw = texts.join("\n\n");
@@ -102,19 +99,16 @@ async fn accept(
         }
     };
     let documents = batch.map(document).collect();
-    let accept = AcceptDocuments { tenant: TENANT, collection, documents };
-    store.call(accept, Deadline::within(STEP)).await?;
-    let claim = ClaimJob { worker: "bench".to_owned(), lease: Duration::from_secs(600) };
-    store.call(claim, Deadline::within(STEP)).await?.context("the job is not there to be claimed")
+    let (class, webhook) = (Class::Bulk, None);
+    let accept = AcceptDocuments { tenant: TENANT, collection, documents, class, webhook };
+    let job = store.call(accept, Deadline::within(STEP)).await?.job.context("nothing was accepted")?;
+    let lease = Duration::from_secs(600);
+    let claim = ClaimTasks { worker: "bench".into(), lease, most: i32::try_from(BATCH)? };
+    Ok((job, store.call(claim, Deadline::within(STEP)).await?))
 }
 
-async fn publish(
-    store: &StoreHandle,
-    claim: &Claim,
-    recipe: &Recipe,
-    document: WaitingDocument,
-    chunks: usize,
-) -> Result<u64> {
+async fn publish(store: &StoreHandle, recipe: &Recipe, task: Task, chunks: usize) -> Result<u64> {
+    let Work::Ingest(document) = task.work else { bail!("a foreign task") };
     let number: usize = document.title.trim_start_matches(TITLE).parse().context("a foreign document")?;
     let mut start = 0;
     let mut made = Vec::with_capacity(PER_DOCUMENT);
@@ -124,6 +118,7 @@ async fn publish(
         let end = start + i32::try_from(text.len())?;
         made.push(NewChunk {
             span: (start, end),
+            place: None,
             headings: vec![format!("Part {n}")],
             // English has about four tokens to three words.
             tokens: i32::try_from(text.split(' ').count() * 4 / 3)?,
@@ -137,7 +132,7 @@ async fn publish(
     }
     let count = made.len() as u64;
     let publish = PublishDocument {
-        claim: claim.clone(),
+        claim: task.claim,
         collection: document.collection,
         document: document.id,
         version: document.version,

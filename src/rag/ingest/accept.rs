@@ -2,7 +2,8 @@ use crate::error::{Code, Error};
 use crate::rag::{Caller, Rag};
 use bytes::Bytes;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{AcceptDocuments, Collection, GetJob, Job, JobId, NewDocument};
+use mcp_rag_actors::store::{AcceptDocuments, Class, Collection, GetJob, Job, JobId, NewDocument};
+use mcp_rag_actors::webhook::WebhookSettings;
 use mcp_rag_text::parse::MediaType;
 use serde::Serialize;
 use serde_json::Value;
@@ -28,6 +29,21 @@ pub struct Incoming {
     pub attributes: Value,
     pub acl: Vec<String>,
     pub content: Bytes,
+}
+
+/// How the work on documents sent together is to go.
+#[derive(Debug)]
+pub struct Wish {
+    pub class: Class,
+    /// The URL that is told of the job's end.
+    pub webhook: Option<String>,
+}
+
+impl Wish {
+    pub fn check(&self, settings: &WebhookSettings) -> Result<(), Error> {
+        let Some(url) = &self.webhook else { return Ok(()) };
+        settings.check(url).map_err(|reason| Error::invalid("webhook", format!("`webhook`: {reason}")))
+    }
 }
 
 /// What became of documents sent together.
@@ -113,6 +129,7 @@ impl Rag {
         &self,
         collection: &Collection,
         documents: Vec<Incoming>,
+        wish: Wish,
         caller: Caller,
     ) -> Result<Receipt, Error> {
         let new = |incoming: Incoming| NewDocument {
@@ -126,7 +143,9 @@ impl Rag {
             raw: incoming.content,
         };
         let documents = documents.into_iter().map(new).collect();
-        let accept = AcceptDocuments { tenant: caller.tenant, collection: collection.id, documents };
+        let Wish { class, webhook } = wish;
+        let accept =
+            AcceptDocuments { tenant: caller.tenant, collection: collection.id, documents, class, webhook };
         let accepted = self.store.call(accept, caller.deadline).await?;
         self.progress.arrived.notify_one();
         Ok(Receipt { job: accepted.job, changed: accepted.changed })

@@ -1,11 +1,15 @@
-//! Ingest: accept (durable before it is acknowledged) → lease → prepare → publish, one transaction
-//! per document. A crash at any point resumes with the documents that are not published yet.
+//! Ingest: accept (durable before it is acknowledged) → lease → prepare → embed → publish, one transaction
+//! per document. A crash at any point resumes with the documents that are not published yet, and within a
+//! long document with the batches that are not embedded yet.
 
 mod accept;
+mod carry_out;
+mod notify;
 mod prepare;
 mod worker;
 
-pub use accept::{Incoming, Rejected, holds_nul};
+pub use accept::{Incoming, Rejected, Wish, holds_nul};
+pub use notify::{JobProgress, JobView};
 pub use prepare::embedded_texts;
 pub use worker::Worker;
 

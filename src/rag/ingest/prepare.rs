@@ -53,6 +53,7 @@ pub(super) fn prepare(
         chunks.push(NewChunk {
             text: parsed.text[piece.span.clone()].to_owned(),
             span: (to_i32(piece.span.start)?, to_i32(piece.span.end)?),
+            place: parsed.place_of(piece.span.start).map(|place| serde_json::json!(place)),
             headings: piece.headings.to_vec(),
             tokens: to_i32(piece.tokens)?,
             content_hash: Sha256::digest(&reads).to_vec(),

@@ -1,0 +1,252 @@
+//! Documents coming in: one by `PUT`, many by NDJSON or multipart.
+
+use super::{DocumentView, LIMIT};
+use crate::error::{Code, Error};
+use crate::http::admission::Ticket;
+use crate::http::{ApiError, Principal, State, body, upload};
+use crate::rag::ingest::{Incoming, Rejected, Wish};
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{self, Data, Path, Query};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, http::StatusCode};
+use mcp_rag_actors::store::{Class, GetDocument};
+use mcp_rag_text::parse::MediaType;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::str::FromStr;
+use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+
+/// A document as JSON; in NDJSON each line is one, with its `external_id`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct NewDocument {
+    /// In NDJSON only; otherwise it is part of the path.
+    pub(in crate::http) external_id: Option<String>,
+    pub(in crate::http) text: String,
+    #[serde(default)]
+    pub(in crate::http) title: String,
+    #[serde(default)]
+    pub(in crate::http) uri: String,
+    /// `text/plain` (default), `text/markdown` or `text/html`.
+    pub(in crate::http) media_type: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub(in crate::http) attributes: Option<Value>,
+    /// Principals who may see it. Stored, and enforced once there are callers other than the tenant's
+    /// administrator, who sees every document.
+    #[serde(default)]
+    pub(in crate::http) acl: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct BulkQuery {
+    /// URL that is told when the job is over.
+    webhook: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct PutQuery {
+    /// Answer only once the document is searchable, or has failed.
+    #[serde(default)]
+    wait: bool,
+    /// URL that is told when the job is over.
+    webhook: Option<String>,
+    /// For a body that is not JSON.
+    title: Option<String>,
+    /// For a body that is not JSON.
+    uri: Option<String>,
+}
+
+impl NewDocument {
+    pub(in crate::http) fn into_incoming(self, external_id: String) -> Result<Incoming, Error> {
+        let media_type = match &self.media_type {
+            Some(name) => media_type(name)?,
+            None => MediaType::Plain,
+        };
+        Ok(Incoming {
+            external_id,
+            title: self.title,
+            uri: self.uri,
+            media_type,
+            attributes: self.attributes.unwrap_or_else(|| json!({})),
+            acl: self.acl,
+            content: self.text.into(),
+        })
+    }
+}
+
+pub(in crate::http) fn media_type(name: &str) -> Result<MediaType, Error> {
+    MediaType::from_str(name)
+        .map_err(|error| Error::new(Code::UnsupportedMediaType, error.to_string()).about("media_type"))
+}
+
+/// Put a document in, or replace it.
+///
+/// The body is JSON, or the document itself with its content type. The same content again changes nothing.
+#[utoipa::path(put, path = "/v1/collections/{name}/documents/{external_id}", tag = "documents",
+    params(("name" = String, Path), ("external_id" = String, Path), PutQuery),
+    request_body(content(
+        (NewDocument = "application/json", example = json!({"title": "Fox", "text": "The quick brown fox jumps over the lazy dog."})),
+        (String = "text/markdown", example = json!("# Fox\n\nThe quick brown fox jumps over the lazy dog.")),
+        (String = "text/plain"), (String = "text/html"))),
+    responses(
+        (status = 202, description = "accepted: `{document, job}`"),
+        (status = 201, description = "new and searchable (`wait=true`)"),
+        (status = 200, description = "replaced and searchable (`wait=true`), or `unchanged`")))]
+pub(in crate::http) async fn put(
+    state: Data<State>,
+    principal: Principal,
+    path: Path<(String, String)>,
+    query: Query<PutQuery>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let (name, external_id) = path.into_inner();
+    // Percent-encoded bytes that are no UTF-8 are read as this: two such ids would be one document.
+    if external_id.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(Error::invalid("external_id", "`external_id` is not valid UTF-8").into());
+    }
+    let limits = state.rag.settings();
+    let caller = principal.caller(Duration::from_millis(limits.server.request_timeout_ms));
+    let collection = state.rag.catalog.get(caller, &name).await?;
+    let content_type = content_type(&request);
+    // JSON escapes may double a text's size.
+    let limit = limits.server.max_body_bytes;
+    let _room = state.uploads.reserve(&request, limit)?;
+    let bytes = body::read(&request, payload.into_inner(), limit).await?;
+    let incoming = if content_type.starts_with("application/json") {
+        let new: NewDocument = body::parse(&bytes)?;
+        if new.external_id.as_ref().is_some_and(|inner| *inner != external_id) {
+            return Err(
+                Error::invalid("external_id", "`external_id` differs from the one in the path").into()
+            );
+        }
+        new.into_incoming(external_id.clone())?
+    } else {
+        Incoming {
+            external_id: external_id.clone(),
+            title: query.title.clone().unwrap_or_default(),
+            uri: query.uri.clone().unwrap_or_default(),
+            media_type: media_type(&content_type)?,
+            attributes: json!({}),
+            acl: Vec::new(),
+            content: bytes,
+        }
+    };
+    incoming.check(limits.ingest.max_document_bytes)?;
+    let wish = Wish { class: Class::Interactive, webhook: query.webhook.clone() };
+    wish.check(&limits.webhooks)?;
+    let receipt = state.rag.accept(&collection, vec![incoming], wish, caller).await?;
+    // Without room to wait the answer is the same as for a wait that was too short: 202.
+    let place = if query.wait { Ticket::of(&request).wait() } else { None };
+    if let (Some(job), Some(_held)) = (receipt.job, &place) {
+        state.rag.wait_for(job, caller).await?;
+    }
+    let get = GetDocument { tenant: caller.tenant, collection: collection.id, external_id };
+    let document = state.rag.store.call(get, principal.caller(LIMIT).deadline).await?;
+    let status = match receipt.job {
+        None => StatusCode::OK,
+        Some(_) if query.wait && document.status == "ready" => {
+            if document.version == 1 {
+                StatusCode::CREATED
+            } else {
+                StatusCode::OK
+            }
+        }
+        Some(_) if query.wait && document.status == "failed" => {
+            let reason = document.error.unwrap_or_default();
+            return Err(Error::new(
+                Code::InvalidRequest,
+                format!("the document cannot be ingested: {reason}"),
+            )
+            .into());
+        }
+        Some(_) => StatusCode::ACCEPTED,
+    };
+    let job = receipt.job.map(|job| job.to_string());
+    Ok(HttpResponse::build(status).json(json!({
+        "document": DocumentView::from(document),
+        "job": job,
+        "unchanged": receipt.job.is_none(),
+    })))
+}
+
+/// Put many documents in.
+///
+/// A bad line or file is listed in `rejected` and never costs the good ones.
+#[utoipa::path(post, path = "/v1/collections/{name}/documents", tag = "documents", params(("name" = String, Path), BulkQuery),
+    request_body(content = String, content_type = "application/x-ndjson",
+        description = "one document per line; or `multipart/form-data` with files, whose names become external ids",
+        example = json!("{\"external_id\":\"a\",\"text\":\"Ants carry fifty times their weight.\"}\n{\"external_id\":\"b\",\"text\":\"Bees dance.\"}\n")),
+    responses((status = 202, description = "`{accepted, rejected: [{line, error}], job}`")))]
+pub(in crate::http) async fn create_many(
+    state: Data<State>,
+    principal: Principal,
+    name: Path<String>,
+    query: Query<BulkQuery>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let limits = state.rag.settings();
+    let caller = principal.caller(Duration::from_millis(limits.server.request_timeout_ms));
+    let collection = state.rag.catalog.get(caller, &name).await?;
+    let wish = Wish { class: Class::Bulk, webhook: query.into_inner().webhook };
+    wish.check(&limits.webhooks)?;
+    let content_type = content_type(&request);
+    let max_document = limits.ingest.max_document_bytes;
+    let _room = state.uploads.reserve(&request, limits.server.max_body_bytes)?;
+    let (documents, rejected) = if content_type.starts_with("application/x-ndjson") {
+        let bytes = body::read(&request, payload.into_inner(), limits.server.max_body_bytes).await?;
+        upload::ndjson(&bytes, max_document)
+    } else if content_type.starts_with("multipart/form-data") {
+        let mut inner: Payload = payload.into_inner();
+        let multipart = actix_multipart::Multipart::from_request(&request, &mut inner).await;
+        let multipart = multipart.map_err(|error| Error::new(Code::InvalidRequest, error.to_string()))?;
+        let parts = upload::multipart(multipart, max_document, limits.server.max_body_bytes);
+        let parts = tokio::time::timeout_at(body::due(&request).into(), parts).await;
+        Ticket::of(&request).enter()?;
+        parts.map_err(|_| body::late())??
+    } else {
+        let message =
+            "send application/x-ndjson or multipart/form-data; one document goes by PUT with its external id";
+        return Err(Error::new(Code::UnsupportedMediaType, message).into());
+    };
+    respond(&state, &collection, documents, rejected, wish, caller).await
+}
+
+async fn respond(
+    state: &Data<State>,
+    collection: &mcp_rag_actors::store::Collection,
+    documents: Vec<Incoming>,
+    rejected: Vec<Rejected>,
+    wish: Wish,
+    caller: crate::rag::Caller,
+) -> Result<HttpResponse, ApiError> {
+    let accepted = documents.len();
+    let (mut job, mut unchanged) = (None, 0);
+    if accepted > 0 {
+        let receipt = state.rag.accept(collection, documents, wish, caller).await?;
+        job = receipt.job.map(|job| job.to_string());
+        unchanged = accepted.saturating_sub(receipt.changed);
+    }
+    let body = json!({"accepted": accepted, "unchanged": unchanged, "rejected": rejected, "job": job});
+    // With nothing good in it the request itself was bad.
+    let status =
+        if accepted == 0 && !rejected.is_empty() { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED };
+    if status == StatusCode::BAD_REQUEST {
+        let first =
+            rejected.first().map(|one| format!("line {}: {}", one.line, one.error)).unwrap_or_default();
+        return Err(Error::new(Code::InvalidRequest, format!("no document was accepted; {first}")).into());
+    }
+    Ok(HttpResponse::build(status).json(body))
+}
+
+fn content_type(request: &HttpRequest) -> String {
+    let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.unwrap_or("application/octet-stream").trim().to_ascii_lowercase()
+}

@@ -1,0 +1,232 @@
+//! One task, from its lease to its end.
+
+use super::notify::notify;
+use super::prepare::{Prepared, prepare};
+use super::worker::STEP;
+use crate::error::Error;
+use crate::rag::{Caller, Rag};
+use mcp_rag_actors::embedder::{Embed, MAX_TEXTS, Purpose};
+use mcp_rag_actors::resilience::{Backoff, Deadline};
+use mcp_rag_actors::store::{
+    Claim, Collection, EndTask, KnownEmbeddings, PublishDocument, PutOff, StageEmbeddings, Task,
+    WaitingDocument, Work,
+};
+use mcp_rag_actors::trace::TARGET;
+use std::collections::HashMap;
+use std::time::Duration;
+use tracing::{Instrument, info_span};
+
+/// A statement whose work is already paid for is tried again for minutes.
+const ATTEMPTS: u32 = 40;
+/// Embedding: the task is put off after a few seconds, which leaves the room to others.
+const EMBED_ATTEMPTS: u32 = 5;
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(10) };
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    /// Something it needs is away.
+    PutOff,
+    /// The end of a job was written.
+    Finished,
+}
+
+/// Why a document is not searchable.
+enum Failure {
+    /// It can never be; the reason is for the client.
+    Document(String),
+    /// Something it needs is away.
+    Away(Error),
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self::Document(reason)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        if error.is_temporary() { Self::Away(error) } else { Self::Document(error.to_string()) }
+    }
+}
+
+/// # Cancel safety
+/// Dropped at any point, nothing is half done: what is left is the lease, and embeddings to go on from.
+pub(super) async fn carry_out(rag: &Rag, task: Task) -> Outcome {
+    let Task { claim, work, attempts, put_offs, age } = task;
+    let limits = rag.settings().ingest.clone();
+    match work {
+        Work::Nothing => end(rag, claim, None).await,
+        Work::Webhook(url) => match notify(rag, &claim, url, attempts + put_offs).await {
+            Some(pause) => put_off(rag, claim, pause).await,
+            None => end(rag, claim, None).await,
+        },
+        Work::Ingest(_) if attempts > limits.max_attempts => {
+            let reason = format!("given up after {} workers were lost at it", limits.max_attempts);
+            fail(rag, claim, reason).await
+        }
+        Work::Ingest(document) => {
+            let id = document.id;
+            match ingest(rag, &claim, document).await {
+                Ok(()) => {
+                    rag.catalog.forget();
+                    count("ready");
+                    Outcome::Done
+                }
+                Err(Failure::Document(reason)) => fail(rag, claim, reason).await,
+                Err(Failure::Away(error)) if age >= Duration::from_millis(limits.give_up_after_ms) => {
+                    fail(rag, claim, format!("given up after {} hours: {error}", age.as_secs() / 3600)).await
+                }
+                Err(Failure::Away(error)) => {
+                    tracing::warn!(code = error.code.as_str(), document = %id, "put off: a dependency is away");
+                    count("put_off");
+                    put_off(rag, claim, BACKOFF.delay(u32::try_from(put_offs).unwrap_or(0) + 1, 0.5)).await
+                }
+            }
+        }
+    }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("mcp_rag_ingested_documents_total", "outcome" => outcome).increment(1);
+}
+
+async fn fail(rag: &Rag, claim: Claim, reason: String) -> Outcome {
+    count("failed");
+    end(rag, claim, Some(reason)).await
+}
+
+async fn end(rag: &Rag, claim: Claim, failed: Option<String>) -> Outcome {
+    let end = EndTask { claim, failed };
+    if let Err(error) = persist(|| rag.store.call(end.clone(), Deadline::within(STEP))).await {
+        tracing::warn!(%error, task = %end.claim.task, "a task that has ended is done again");
+    }
+    Outcome::Done
+}
+
+async fn put_off(rag: &Rag, claim: Claim, pause: Duration) -> Outcome {
+    let put_off = PutOff { claim, pause };
+    if let Err(error) = persist(|| rag.store.call(put_off.clone(), Deadline::within(STEP))).await {
+        tracing::warn!(%error, task = %put_off.claim.task, "a lease runs out by itself");
+    }
+    Outcome::PutOff
+}
+
+/// Publishes one document, or says why not.
+async fn ingest(rag: &Rag, claim: &Claim, document: WaitingDocument) -> Result<(), Failure> {
+    let (id, version) = (document.id, document.version);
+    let collection = persist(|| collection_of(rag, claim, &document)).await?;
+    let home = collection.id;
+    let tokenizer = rag.embedder.tokenizer().clone();
+    // A thread that may block or panic without hurting anyone else's work.
+    let prepared = tokio::task::spawn_blocking(move || prepare(&document, &collection, &tokenizer));
+    let prepared = prepared.instrument(info_span!(target: TARGET, "prepare", document = %id)).await;
+    let mut prepared = match prepared {
+        Ok(prepared) => prepared?,
+        Err(_) => return Err(Failure::Document("the parser crashed on this document".to_owned())),
+    };
+    tracing::debug!(document = %id, chunks = prepared.chunks.len(), "prepared");
+    embed(rag, claim, id, &mut prepared).instrument(info_span!(target: TARGET, "embed")).await?;
+    let publish = || {
+        let publish = PublishDocument {
+            claim: claim.clone(),
+            collection: home,
+            document: id,
+            version,
+            title: prepared.title.clone(),
+            text: prepared.text.clone(),
+            chunks: prepared.chunks.clone(),
+        };
+        rag.store.call(publish, Deadline::within(STEP))
+    };
+    let published = persist(publish).instrument(info_span!(target: TARGET, "publish")).await?;
+    if !published {
+        tracing::info!(document = %id, "superseded, cancelled or taken over meanwhile");
+        end(rag, claim.clone(), None).await; // nothing is left to do for whoever holds it
+    }
+    Ok(())
+}
+
+async fn collection_of(rag: &Rag, claim: &Claim, document: &WaitingDocument) -> Result<Collection, Error> {
+    let caller = Caller { tenant: claim.tenant, deadline: Deadline::within(STEP) };
+    let all = rag.catalog.all(caller).await?;
+    if let Some(found) = all.iter().find(|collection| collection.id == document.collection) {
+        return Ok(found.clone());
+    }
+    // Created by another replica a moment ago: look again, past what is remembered.
+    rag.catalog.forget();
+    let all = rag.catalog.all(caller).await?;
+    let found = all.iter().find(|collection| collection.id == document.collection);
+    found.cloned().ok_or_else(|| Error::not_found("collection"))
+}
+
+/// Fills in every chunk's embedding; unchanged chunks keep the one they have.
+async fn embed(
+    rag: &Rag,
+    claim: &Claim,
+    document: mcp_rag_actors::store::DocumentId,
+    prepared: &mut Prepared,
+) -> Result<(), Error> {
+    let known = || rag.store.call(KnownEmbeddings { tenant: claim.tenant, document }, Deadline::within(STEP));
+    let mut known: HashMap<Vec<u8>, Vec<f32>> = persist(known).await?;
+    let mut missing = Vec::new();
+    for (chunk, text) in prepared.chunks.iter().zip(&prepared.embedded) {
+        // A text that stands twice is embedded once.
+        if !known.contains_key(&chunk.content_hash) {
+            known.insert(chunk.content_hash.clone(), Vec::new());
+            missing.push((chunk.content_hash.clone(), text.clone()));
+        }
+    }
+    let batches = missing.len().div_ceil(MAX_TEXTS);
+    for (at, batch) in missing.chunks(MAX_TEXTS).enumerate() {
+        let texts: Vec<String> = batch.iter().map(|(_, text)| text.clone()).collect();
+        let embed = || {
+            let embed = Embed { texts: texts.clone(), purpose: Purpose::Passage };
+            rag.embedder.embed(embed, Deadline::within(STEP))
+        };
+        let vectors = repeat(EMBED_ATTEMPTS, embed).await?;
+        let vectors: Vec<_> = batch.iter().map(|(hash, _)| hash.clone()).zip(vectors).collect();
+        if at + 1 < batches {
+            // Kept at once: a worker that is lost costs this batch and no more. The last goes with the rest.
+            let stage = StageEmbeddings { claim: claim.clone(), document, vectors: vectors.clone() };
+            persist(|| rag.store.call(stage.clone(), Deadline::within(STEP))).await?;
+        }
+        known.extend(vectors);
+    }
+    for chunk in &mut prepared.chunks {
+        if let Some(embedding) = known.get(&chunk.content_hash) {
+            chunk.embedding.clone_from(embedding);
+        }
+    }
+    Ok(())
+}
+
+/// Repeats an idempotent step while what it needs is away.
+pub(super) async fn persist<T, E, F, R>(step: F) -> Result<T, Error>
+where
+    F: Fn() -> R,
+    R: Future<Output = Result<T, E>>,
+    Error: From<E>,
+{
+    repeat(ATTEMPTS, step).await
+}
+
+async fn repeat<T, E, F, R>(attempts: u32, step: F) -> Result<T, Error>
+where
+    F: Fn() -> R,
+    R: Future<Output = Result<T, E>>,
+    Error: From<E>,
+{
+    let mut attempt = 0;
+    loop {
+        match step().await.map_err(Error::from) {
+            Err(error) if error.is_temporary() && attempt < attempts => {
+                attempt += 1;
+                tracing::debug!(code = error.code.as_str(), attempt, "a step of an ingest is tried again");
+                tokio::time::sleep(BACKOFF.delay(attempt, 0.5)).await;
+            }
+            other => return other,
+        }
+    }
+}
