@@ -2,7 +2,7 @@
 use crate::support::{Ask, Probe, answer, eventually, soon, spec, start};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::supervise::failpoint::{Plan, arm, status};
-use mcp_rag_actors::supervise::{CallError, ChildSpec, Failure, Handle, Tree};
+use mcp_rag_actors::supervise::{CallError, ChildSpec, Handle, Tree};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -138,15 +138,4 @@ async fn a_request_that_always_panics_ends_two_incarnations_and_no_more() {
     answer(&handle, |generation| generation == 3).await;
     assert_eq!(handle.status().restarts, 2);
     tree.stop(Duration::from_secs(1)).await;
-}
-
-#[actix_rt::test]
-async fn the_end_of_what_supervises_is_a_failure_of_its_own() {
-    let tree = Tree::default();
-    let handle = start(&tree, spec("orphan", 8)).await;
-    arm("root::life", Plan::parse("kill:1").unwrap());
-    let failure = tokio::time::timeout(Duration::from_secs(5), tree.failed()).await.unwrap();
-    assert!(matches!(failure, Failure::Root(_)), "{failure}");
-    let _ = handle.call(Ask, Deadline::within(Duration::from_secs(1))).await;
-    tokio::time::timeout(Duration::from_secs(5), tree.stop(Duration::from_secs(1))).await.unwrap();
 }
