@@ -113,22 +113,29 @@ LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 $$;
 REVOKE ALL ON FUNCTION release_leases FROM PUBLIC;
 
--- Mends what a crash, or a server of an older version, left: a document that waits without a task, and a job whose
--- tasks are gone without its end being written. Returns the jobs to end.
-CREATE FUNCTION mend_jobs() RETURNS TABLE (tenant bigint, job bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-BEGIN
-    INSERT INTO tasks (tenant_id, job_id, kind, class, document_id)
-    SELECT d.tenant_id, d.job_id, 'ingest', 1, d.document_id FROM documents d
-    WHERE d.status IN ('queued', 'running') AND d.updated_at < now() - interval '1 minute'
-      AND NOT EXISTS (SELECT FROM tasks t WHERE t.tenant_id = d.tenant_id AND t.document_id = d.document_id)
-    ON CONFLICT DO NOTHING;
-    RETURN QUERY
+-- A task for each document that waits without one, as a server of an older version leaves it.
+CREATE FUNCTION adopt_documents() RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    WITH adopted AS (
+        INSERT INTO tasks (tenant_id, job_id, kind, class, document_id)
+        SELECT d.tenant_id, d.job_id, 'ingest', 1, d.document_id FROM documents d
+        WHERE d.status IN ('queued', 'running')
+          AND NOT EXISTS (SELECT FROM tasks t WHERE t.tenant_id = d.tenant_id AND t.document_id = d.document_id)
+        ON CONFLICT DO NOTHING RETURNING 1)
+    SELECT count(*) FROM adopted
+$$;
+REVOKE ALL ON FUNCTION adopt_documents FROM PUBLIC;
+
+-- Jobs whose tasks are all gone without their end being written: newer versions took their documents over, or a
+-- worker was lost between the two.
+CREATE FUNCTION ended_jobs() RETURNS TABLE (tenant bigint, job bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
     SELECT j.tenant_id, j.job_id FROM jobs j
-    WHERE j.status IN ('queued', 'running') AND j.updated_at < now() - interval '1 minute'
-      AND NOT EXISTS (SELECT FROM tasks t WHERE t.tenant_id = j.tenant_id AND t.job_id = j.job_id AND t.kind = 'ingest');
-END $$;
-REVOKE ALL ON FUNCTION mend_jobs FROM PUBLIC;
+    WHERE j.status IN ('queued', 'running')
+      AND NOT EXISTS (SELECT FROM tasks t WHERE t.tenant_id = j.tenant_id AND t.job_id = j.job_id AND t.kind = 'ingest')
+    ORDER BY j.tenant_id, j.job_id LIMIT 1000
+$$;
+REVOKE ALL ON FUNCTION ended_jobs FROM PUBLIC;
 
 -- What waits now waits as tasks.
 UPDATE jobs SET status = 'queued' WHERE status = 'running';
@@ -144,4 +151,5 @@ DO $$ DECLARE name text; BEGIN
     END LOOP;
 END $$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tasks, staged_embeddings TO mcp_rag_app;
-GRANT EXECUTE ON FUNCTION claim_tasks, renew_leases, release_leases, mend_jobs TO mcp_rag_app;
+GRANT SELECT ON turns TO mcp_rag_app;
+GRANT EXECUTE ON FUNCTION claim_tasks, renew_leases, release_leases, adopt_documents, ended_jobs TO mcp_rag_app;

@@ -118,7 +118,7 @@ fn a_lease_is_given_back_at_the_stop_so_that_another_server_goes_on_at_once() {
     let running = "SELECT count(*) FROM jobs WHERE status = 'running'";
     eventually("the worker has taken it", || number(&server, running) == 1);
     server.stop();
-    assert!(server.log().last("lease given back").is_some(), "{}", server.log());
+    assert!(server.log().last("leases given back").is_some(), "{}", server.log());
     server.restart();
     let began = Instant::now();
     let done = server.await_job(&job); // ten minutes if the lease had to run out

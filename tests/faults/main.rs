@@ -23,3 +23,5 @@ mod replicas;
 mod reranker;
 mod tools;
 mod traces;
+mod webhooks;
+mod workers;

@@ -249,22 +249,29 @@ impl Serve<NoteDelivery> for Store {
     }
 }
 
-/// Mends what a crash left: documents without a task get one. Returns jobs whose end nobody wrote down.
+/// Jobs of any tenant whose tasks are all gone, though their end is not written.
 #[derive(Debug)]
-pub struct MendJobs;
+pub struct EndedJobs {
+    /// Whether to look for documents without a task first, and give them one.
+    pub adopt: bool,
+}
 
-impl Request for MendJobs {
+impl Request for EndedJobs {
     type Reply = Result<Vec<(TenantId, JobId)>, StoreError>;
 }
 
-impl Serve<MendJobs> for Store {
+impl Serve<EndedJobs> for Store {
     async fn serve(
         self: Rc<Self>,
-        _: MendJobs,
+        ended: EndedJobs,
         deadline: Deadline,
     ) -> Result<Vec<(TenantId, JobId)>, StoreError> {
         let connection = self.connection(TenantId(0), deadline).await?;
-        let rows = connection.query("SELECT tenant, job FROM mend_jobs()", &[]).await?;
+        if ended.adopt {
+            connection.query_one("SELECT adopt_documents()", &[]).await?;
+        }
+        let find = connection.prepare_cached("SELECT tenant, job FROM ended_jobs()").await?;
+        let rows = connection.query(&find, &[]).await?;
         connection.hand_back();
         Ok(rows.iter().map(|row| (TenantId(row.get(0)), JobId(row.get(1)))).collect())
     }

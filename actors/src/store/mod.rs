@@ -45,7 +45,7 @@ pub use error::StoreError;
 pub use filter::{Comparison, Filter};
 pub use handle::StoreHandle;
 pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, TaskId, TenantId};
-pub use jobs::{CancelJob, FinishJob, GetJob, Job, ListJobs, MendJobs, NoteDelivery, RetryJob};
+pub use jobs::{CancelJob, EndedJobs, FinishJob, GetJob, Job, ListJobs, NoteDelivery, RetryJob};
 pub use lexical::{TermKey, TermWeights};
 pub use pool::{MOST_REPLICAS, PoolSettings, parse_replica_url, parse_url};
 pub use preflight::{Migrated, PreflightError, migrate, take_role};

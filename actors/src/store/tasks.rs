@@ -117,17 +117,20 @@ impl Serve<ClaimTasks> for Store {
 }
 
 fn read(row: &Row, tenant: TenantId, worker: &Arc<str>) -> Task {
-    let work = match (row.get::<_, &str>(2), row.get::<_, Option<i64>>(6)) {
-        ("webhook", _) => row.get::<_, Option<String>>(12).map_or(Work::Nothing, Work::Webhook),
-        (_, Some(document)) => Work::Ingest(WaitingDocument {
-            id: DocumentId(document),
+    let document = || {
+        Some(WaitingDocument {
+            id: DocumentId(row.get::<_, Option<i64>>(6)?),
             collection: CollectionId(row.get(7)),
             version: row.get(8),
-            title: row.get(9),
+            // Absent where a newer version was accepted while this one was claimed: its task is queued anew.
+            title: row.get::<_, Option<String>>(9)?,
             media_type: row.get(10),
             raw: row.get(11),
-        }),
-        (_, None) => Work::Nothing,
+        })
+    };
+    let work = match row.get(2) {
+        "webhook" => row.get::<_, Option<String>>(12).map_or(Work::Nothing, Work::Webhook),
+        _ => document().map_or(Work::Nothing, Work::Ingest),
     };
     Task {
         claim: Claim { tenant, task: TaskId(row.get(0)), job: JobId(row.get(1)), worker: Arc::clone(worker) },

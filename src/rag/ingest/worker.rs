@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::rag::Rag;
 use mcp_rag_actors::resilience::{Backoff, Deadline};
 use mcp_rag_actors::store::{
-    ClaimTasks, FinishJob, JobId, MendJobs, ReleaseLeases, RenewLeases, Task, TaskId, TenantId,
+    ClaimTasks, EndedJobs, FinishJob, JobId, ReleaseLeases, RenewLeases, Task, TaskId, TenantId,
 };
 use mcp_rag_actors::supervise::{Lifeline, Service};
 use mcp_rag_actors::trace::TARGET;
@@ -112,6 +112,9 @@ impl Desk {
                 match self.claim(room).await {
                     Ok(tasks) => {
                         queue_is_empty = tasks.is_empty();
+                        if queue_is_empty {
+                            self.end_jobs(false).await;
+                        }
                         for task in tasks {
                             self.begin(task, &mut under_way);
                         }
@@ -198,14 +201,19 @@ impl Desk {
         }
     }
 
-    /// Ends jobs whose end a crash kept from being written.
     async fn mend(&self) {
         loop {
+            self.end_jobs(true).await;
             sleep(MEND).await;
-            let Ok(jobs) = self.rag.store.call(MendJobs, Deadline::within(STEP)).await else { continue };
-            for (tenant, job) in jobs {
-                finish(&self.rag, tenant, job).await;
-            }
+        }
+    }
+
+    /// Ends jobs that have nothing left to do, though no worker did their last task.
+    async fn end_jobs(&self, adopt: bool) {
+        let Ok(jobs) = self.rag.store.call(EndedJobs { adopt }, Deadline::within(STEP)).await else { return };
+        for (tenant, job) in jobs {
+            finish(&self.rag, tenant, job).await;
+            self.rag.progress.advance();
         }
     }
 
