@@ -88,8 +88,8 @@ fn a_request_continues_its_callers_trace_through_every_stage_and_actor_hop() {
     assert!(known("DELETE /v1/collections/{name}/documents/{external_id}"), "sent at the end: {all:#?}");
     assert!(all.iter().all(|span| span.trace != TRACE.replace('4', "6")));
     assert!(!all.iter().any(|span| span.name.contains("/health")), "probes are not traced");
-    let (job, publish) = (only(&all, "job"), only(&all, "publish"));
-    assert_eq!((only(&all, "document").parent.as_str(), job.parent.as_str()), (job.id.as_str(), ""));
+    let (task, publish) = (only(&all, "task"), only(&all, "publish"));
+    assert_eq!((only(&all, "prepare").parent.as_str(), task.parent.as_str()), (task.id.as_str(), ""));
     hop(&all, publish, "store");
     assert!(all.iter().all(|span| span.name != "actor" || !span.parent.is_empty()), "polls are not traced");
     let bytes = collector.bytes();

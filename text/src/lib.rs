@@ -7,6 +7,7 @@
 pub mod analyze;
 pub mod chunk;
 pub mod extract;
+pub mod fidelity;
 mod fold;
 pub mod language;
 pub mod parse;

@@ -1,15 +1,19 @@
-//! Documents to text with structure: Markdown, plain text and HTML.
+//! Documents to text with structure, one module per format.
 //!
 //! Invariants of [`Parsed`]: blocks are in order, do not overlap and lie on character boundaries; the text holds
 //! no U+0000, which PostgreSQL cannot store. Time is linear in the input. Overload: input or structure beyond
 //! [`ParseLimits`] is an error that says so, never a partial document.
 
+mod archive;
+mod chart;
 mod decode;
+mod docx;
 mod html;
 mod markdown;
 mod media_type;
 mod plain;
 mod writer;
+mod xml;
 
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -26,11 +30,13 @@ pub struct ParseLimits {
     pub max_depth: usize,
     /// Most elements and texts of an HTML document.
     pub max_nodes: usize,
+    /// All that a packed document unpacks to.
+    pub max_unpacked: usize,
 }
 
 impl Default for ParseLimits {
     fn default() -> Self {
-        Self { max_bytes: 32 << 20, max_depth: 256, max_nodes: 2_000_000 }
+        Self { max_bytes: 32 << 20, max_depth: 256, max_nodes: 2_000_000, max_unpacked: 256 << 20 }
     }
 }
 
@@ -102,6 +108,8 @@ pub enum ParseError {
     TooLarge { limit: usize },
     #[error("the document has more than {limit} elements")]
     TooComplex { limit: usize },
+    #[error("the document is nested more than {limit} deep")]
+    TooDeep { limit: usize },
     #[error("the document unpacks to more than {limit} bytes")]
     Expands { limit: usize },
     #[error("the document is encrypted; send it without a password")]
@@ -116,11 +124,11 @@ pub fn parse(bytes: &[u8], media_type: MediaType, limits: &ParseLimits) -> Resul
     if bytes.len() > limits.max_bytes {
         return Err(ParseError::TooLarge { limit: limits.max_bytes });
     }
-    let source = decode::decode(bytes)?;
     match media_type {
-        MediaType::Markdown => Ok(markdown::parse(&source)),
-        MediaType::Plain => Ok(plain::parse(source.into_owned())),
-        MediaType::Html => html::parse(&source, limits),
+        MediaType::Markdown => Ok(markdown::parse(&decode::decode(bytes)?)),
+        MediaType::Plain => Ok(plain::parse(decode::decode(bytes)?.into_owned())),
+        MediaType::Html => html::parse(&decode::decode(bytes)?, limits),
+        MediaType::Docx => docx::parse(bytes, limits),
     }
 }
 

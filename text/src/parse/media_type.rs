@@ -10,11 +10,12 @@ pub enum MediaType {
     Markdown,
     Plain,
     Html,
+    Docx,
 }
 
 /// Names what was asked for and what there is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("media type {asked:?} is not supported; supported: text/markdown, text/plain, text/html")]
+#[error("media type {asked:?} is not supported; supported: {}", MediaType::names())]
 pub struct UnsupportedMediaType {
     asked: String,
 }
@@ -27,13 +28,18 @@ impl UnsupportedMediaType {
 }
 
 impl MediaType {
-    pub const ALL: &'static [Self] = &[Self::Markdown, Self::Plain, Self::Html];
+    pub const ALL: &'static [Self] = &[Self::Markdown, Self::Plain, Self::Html, Self::Docx];
+
+    fn names() -> String {
+        Self::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Markdown => "text/markdown",
             Self::Plain => "text/plain",
             Self::Html => "text/html",
+            Self::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         }
     }
 
@@ -44,6 +50,7 @@ impl MediaType {
             "md" | "markdown" | "mdown" | "mkd" | "mdx" => Ok(Self::Markdown),
             "txt" | "text" | "rst" | "adoc" | "asciidoc" | "log" => Ok(Self::Plain),
             "html" | "htm" | "xhtml" => Ok(Self::Html),
+            "docx" | "docm" => Ok(Self::Docx),
             _ => Err(UnsupportedMediaType::new(&format!(".{extension}"))),
         }
     }
@@ -59,6 +66,7 @@ impl FromStr for MediaType {
             "text/markdown" | "text/x-markdown" => Ok(Self::Markdown),
             "text/plain" | "text/x-rst" | "text/prs.fallenstein.rst" | "text/asciidoc" => Ok(Self::Plain),
             "text/html" | "application/xhtml+xml" => Ok(Self::Html),
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => Ok(Self::Docx),
             _ => Err(UnsupportedMediaType::new(&essence)),
         }
     }

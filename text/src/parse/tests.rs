@@ -2,6 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// What any text is a document of.
+const TEXTS: [MediaType; 3] = [MediaType::Markdown, MediaType::Plain, MediaType::Html];
+
 fn read(source: &str, media_type: MediaType) -> Parsed {
     parse(source.as_bytes(), media_type, &ParseLimits::default()).unwrap()
 }
@@ -103,7 +106,7 @@ fn elements_hidden_inline_do_not_swallow_the_rest() {
 
 #[test]
 fn nul_is_gone_from_every_type() {
-    for &media_type in MediaType::ALL {
+    for media_type in TEXTS {
         let parsed = read("a\0b &#0; c\0", media_type);
         assert!(!parsed.text.contains('\0'), "{media_type}");
     }
@@ -186,7 +189,7 @@ fn check(parsed: &Parsed) {
 proptest! {
     #[test]
     fn any_text_parses_into_ordered_blocks(source in "\\PC{0,200}") {
-        for &media_type in MediaType::ALL {
+        for media_type in TEXTS {
             check(&read(&source, media_type));
         }
     }
@@ -199,7 +202,7 @@ proptest! {
         "<nav>", "</nav>", "<span hidden>", "</span>", "<header>", "<blockquote>", "</blockquote>",
     ]), 0..60)) {
         let source = pieces.concat();
-        for &media_type in MediaType::ALL {
+        for media_type in TEXTS {
             check(&read(&source, media_type));
         }
     }
