@@ -12,6 +12,7 @@ mod html;
 mod markdown;
 mod media_type;
 mod plain;
+mod pptx;
 mod writer;
 mod xml;
 
@@ -129,6 +130,7 @@ pub fn parse(bytes: &[u8], media_type: MediaType, limits: &ParseLimits) -> Resul
         MediaType::Plain => Ok(plain::parse(decode::decode(bytes)?.into_owned())),
         MediaType::Html => html::parse(&decode::decode(bytes)?, limits),
         MediaType::Docx => docx::parse(bytes, limits),
+        MediaType::Pptx => pptx::parse(bytes, limits),
     }
 }
 

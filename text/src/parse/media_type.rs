@@ -11,6 +11,7 @@ pub enum MediaType {
     Plain,
     Html,
     Docx,
+    Pptx,
 }
 
 /// Names what was asked for and what there is.
@@ -28,7 +29,7 @@ impl UnsupportedMediaType {
 }
 
 impl MediaType {
-    pub const ALL: &'static [Self] = &[Self::Markdown, Self::Plain, Self::Html, Self::Docx];
+    pub const ALL: &'static [Self] = &[Self::Markdown, Self::Plain, Self::Html, Self::Docx, Self::Pptx];
 
     fn names() -> String {
         Self::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")
@@ -40,6 +41,7 @@ impl MediaType {
             Self::Plain => "text/plain",
             Self::Html => "text/html",
             Self::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            Self::Pptx => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
         }
     }
 
@@ -51,6 +53,7 @@ impl MediaType {
             "txt" | "text" | "rst" | "adoc" | "asciidoc" | "log" => Ok(Self::Plain),
             "html" | "htm" | "xhtml" => Ok(Self::Html),
             "docx" | "docm" => Ok(Self::Docx),
+            "pptx" | "pptm" => Ok(Self::Pptx),
             _ => Err(UnsupportedMediaType::new(&format!(".{extension}"))),
         }
     }
@@ -67,6 +70,7 @@ impl FromStr for MediaType {
             "text/plain" | "text/x-rst" | "text/prs.fallenstein.rst" | "text/asciidoc" => Ok(Self::Plain),
             "text/html" | "application/xhtml+xml" => Ok(Self::Html),
             "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => Ok(Self::Docx),
+            "application/vnd.openxmlformats-officedocument.presentationml.presentation" => Ok(Self::Pptx),
             _ => Err(UnsupportedMediaType::new(&essence)),
         }
     }

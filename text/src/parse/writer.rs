@@ -33,7 +33,6 @@ impl Writer {
     }
 
     /// What follows stands on this page, slide or sheet.
-    #[expect(dead_code, reason = "the formats with pages, slides and sheets come next")]
     pub(super) fn place(&mut self, place: Place) {
         self.place = Some(place);
     }

@@ -23,6 +23,12 @@ impl Element {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The attribute `r:id`: a relation's, while `id` without a prefix is a number.
+    pub(super) fn relation(&self) -> Option<&str> {
+        let ids = self.attributes.iter().filter(|(key, _)| key == "id").map(|(_, value)| value.as_str());
+        ids.filter(|id| id.parse::<u64>().is_err()).last()
+    }
+
     pub(super) fn elements(&self) -> impl Iterator<Item = &Self> {
         self.children.iter().filter_map(|node| match node {
             Node::Element(element) => Some(element),
