@@ -14,6 +14,7 @@ mod media_type;
 mod plain;
 mod pptx;
 mod writer;
+mod xlsx;
 mod xml;
 
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,7 @@ pub fn parse(bytes: &[u8], media_type: MediaType, limits: &ParseLimits) -> Resul
         MediaType::Html => html::parse(&decode::decode(bytes)?, limits),
         MediaType::Docx => docx::parse(bytes, limits),
         MediaType::Pptx => pptx::parse(bytes, limits),
+        MediaType::Xlsx => xlsx::parse(bytes, limits),
     }
 }
 

@@ -12,6 +12,7 @@ pub enum MediaType {
     Html,
     Docx,
     Pptx,
+    Xlsx,
 }
 
 /// Names what was asked for and what there is.
@@ -29,7 +30,8 @@ impl UnsupportedMediaType {
 }
 
 impl MediaType {
-    pub const ALL: &'static [Self] = &[Self::Markdown, Self::Plain, Self::Html, Self::Docx, Self::Pptx];
+    pub const ALL: &'static [Self] =
+        &[Self::Markdown, Self::Plain, Self::Html, Self::Docx, Self::Pptx, Self::Xlsx];
 
     fn names() -> String {
         Self::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")
@@ -42,6 +44,7 @@ impl MediaType {
             Self::Html => "text/html",
             Self::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
             Self::Pptx => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         }
     }
 
@@ -54,6 +57,7 @@ impl MediaType {
             "html" | "htm" | "xhtml" => Ok(Self::Html),
             "docx" | "docm" => Ok(Self::Docx),
             "pptx" | "pptm" => Ok(Self::Pptx),
+            "xlsx" | "xlsm" => Ok(Self::Xlsx),
             _ => Err(UnsupportedMediaType::new(&format!(".{extension}"))),
         }
     }
@@ -71,6 +75,7 @@ impl FromStr for MediaType {
             "text/html" | "application/xhtml+xml" => Ok(Self::Html),
             "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => Ok(Self::Docx),
             "application/vnd.openxmlformats-officedocument.presentationml.presentation" => Ok(Self::Pptx),
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => Ok(Self::Xlsx),
             _ => Err(UnsupportedMediaType::new(&essence)),
         }
     }
