@@ -77,6 +77,12 @@ impl Builder<'_> {
         if let Some(number) = number.and_then(|number| str::from_utf8(number).ok()?.trim().parse().ok()) {
             self.tree.node_mut(id).number = number;
         }
+        if matches!(tag, Tag::Cell | Tag::HeaderCell)
+            && let Some(rows) =
+                value(element, b"rowspan").and_then(|rows| str::from_utf8(rows).ok()?.trim().parse().ok())
+        {
+            self.tree.node_mut(id).rows = rows;
+        }
         if !tag.is_void() {
             self.open.push((id, tag));
         }

@@ -11,6 +11,8 @@ pub(super) struct Node {
     pub text: Option<Box<str>>,
     /// Columns a cell spans, or the number an ordered list starts at.
     pub number: u32,
+    /// Rows a cell spans.
+    pub rows: u32,
     /// For a table: it holds headings or tables.
     pub nests: bool,
     /// For a table: it has header cells.
@@ -128,6 +130,7 @@ fn node(tag: Tag, parent: NodeId) -> Node {
         tag,
         text: None,
         number: 1,
+        rows: 1,
         nests: false,
         headed: false,
         weight: 0,

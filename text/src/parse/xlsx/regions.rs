@@ -26,10 +26,26 @@ pub(super) fn write(mut grid: Grid, writer: &mut Writer) {
         let mut shown = rows.iter().flatten().filter(|cell| !cell.trim().is_empty());
         match (shown.next(), shown.next()) {
             (Some(only), None) => writer.block(BlockKind::Paragraph, only.trim()),
-            (Some(_), Some(_)) => writer.block(BlockKind::Table, &markdown_table(rows)),
+            (Some(_), Some(_)) => {
+                let body = match label(&rows) {
+                    Some(label) => {
+                        writer.block(BlockKind::Paragraph, label);
+                        rows.get(1..).unwrap_or_default()
+                    }
+                    None => &rows,
+                };
+                writer.block(BlockKind::Table, &markdown_table(body));
+            }
             (None, _) => {} // within another region
         }
     }
+}
+
+/// One cell merged over a table's whole width says what the table is about.
+fn label(rows: &[Vec<String>]) -> Option<&str> {
+    let first = rows.first().filter(|first| first.len() > 1 && rows.len() > 1)?;
+    let label = first.first().filter(|label| !label.trim().is_empty())?;
+    first.iter().all(|cell| cell == label).then_some(label.trim())
 }
 
 /// A row's cells within the region, which no other region shows again.
