@@ -1,5 +1,5 @@
 # Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
-.PHONY: run test rolling check lint fmt setup bench-embedder clean-data chaos chaos-build soak
+.PHONY: run test rolling check lint fmt setup bench-embedder documents clean-data chaos chaos-build soak
 
 run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
 	cargo build --release --bin mcp-rag
@@ -29,6 +29,9 @@ rolling: ## replace replicas behind HAProxy under load, with and without the dra
 
 bench-embedder: setup ## our embedder beside ONNX Runtime, one thread
 	./scripts/bench-embedder.sh
+
+documents: ## the parsers on the real documents in DOCUMENTS, beside markitdown
+	./scripts/documents.sh $(DOCUMENTS) $(ARGS)
 
 clean-data: ## forget everything that was ingested
 	rm -rf .local/data

@@ -11,6 +11,7 @@ mod docx;
 mod html;
 mod markdown;
 mod media_type;
+mod pdf;
 mod plain;
 mod pptx;
 mod writer;
@@ -34,11 +35,18 @@ pub struct ParseLimits {
     pub max_nodes: usize,
     /// All that a packed document unpacks to.
     pub max_unpacked: usize,
+    pub max_pages: usize,
 }
 
 impl Default for ParseLimits {
     fn default() -> Self {
-        Self { max_bytes: 32 << 20, max_depth: 256, max_nodes: 2_000_000, max_unpacked: 256 << 20 }
+        Self {
+            max_bytes: 32 << 20,
+            max_depth: 256,
+            max_nodes: 2_000_000,
+            max_unpacked: 256 << 20,
+            max_pages: 20_000,
+        }
     }
 }
 
@@ -114,6 +122,10 @@ pub enum ParseError {
     TooDeep { limit: usize },
     #[error("the document unpacks to more than {limit} bytes")]
     Expands { limit: usize },
+    #[error("the document has more than {limit} pages")]
+    TooManyPages { limit: usize },
+    #[error("the document holds no text: scanned pages have to go through text recognition (OCR) first")]
+    NoText,
     #[error("the document is encrypted; send it without a password")]
     Encrypted,
     /// The format's name, and what is wrong in words that quote nothing of the document.
@@ -131,6 +143,7 @@ pub fn parse(bytes: &[u8], media_type: MediaType, limits: &ParseLimits) -> Resul
         MediaType::Plain => Ok(plain::parse(decode::decode(bytes)?.into_owned())),
         MediaType::Html => html::parse(&decode::decode(bytes)?, limits),
         MediaType::Docx => docx::parse(bytes, limits),
+        MediaType::Pdf => pdf::parse(bytes, limits),
         MediaType::Pptx => pptx::parse(bytes, limits),
         MediaType::Xlsx => xlsx::parse(bytes, limits),
     }

@@ -13,6 +13,7 @@ pub enum MediaType {
     Docx,
     Pptx,
     Xlsx,
+    Pdf,
 }
 
 /// Names what was asked for and what there is.
@@ -31,7 +32,7 @@ impl UnsupportedMediaType {
 
 impl MediaType {
     pub const ALL: &'static [Self] =
-        &[Self::Markdown, Self::Plain, Self::Html, Self::Docx, Self::Pptx, Self::Xlsx];
+        &[Self::Markdown, Self::Plain, Self::Html, Self::Docx, Self::Pptx, Self::Xlsx, Self::Pdf];
 
     fn names() -> String {
         Self::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")
@@ -45,6 +46,7 @@ impl MediaType {
             Self::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
             Self::Pptx => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Pdf => "application/pdf",
         }
     }
 
@@ -58,6 +60,7 @@ impl MediaType {
             "docx" | "docm" => Ok(Self::Docx),
             "pptx" | "pptm" => Ok(Self::Pptx),
             "xlsx" | "xlsm" => Ok(Self::Xlsx),
+            "pdf" => Ok(Self::Pdf),
             _ => Err(UnsupportedMediaType::new(&format!(".{extension}"))),
         }
     }
@@ -76,6 +79,7 @@ impl FromStr for MediaType {
             "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => Ok(Self::Docx),
             "application/vnd.openxmlformats-officedocument.presentationml.presentation" => Ok(Self::Pptx),
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => Ok(Self::Xlsx),
+            "application/pdf" | "application/x-pdf" => Ok(Self::Pdf),
             _ => Err(UnsupportedMediaType::new(&essence)),
         }
     }

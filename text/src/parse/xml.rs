@@ -25,8 +25,8 @@ impl Element {
 
     /// The attribute `r:id`: a relation's, while `id` without a prefix is a number.
     pub(super) fn relation(&self) -> Option<&str> {
-        let ids = self.attributes.iter().filter(|(key, _)| key == "id").map(|(_, value)| value.as_str());
-        ids.filter(|id| id.parse::<u64>().is_err()).next_back()
+        let mut ids = self.attributes.iter().filter(|(key, _)| key == "id").map(|(_, value)| value.as_str());
+        ids.rfind(|id| id.parse::<u64>().is_err())
     }
 
     pub(super) fn elements(&self) -> impl Iterator<Item = &Self> {
