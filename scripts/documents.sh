@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 directory=${1:?usage: scripts/documents.sh DIRECTORY [--files]}
 venv=.local/markitdown-venv
-packages=('markitdown[docx,pptx,xlsx,pdf]==0.1.3')
+packages=('markitdown[docx,pptx,xlsx,pdf]==0.1.9')
 
 # The marker holds the pins, so that changing them rebuilds the environment.
 if [[ "$(cat "$venv/packages" 2>/dev/null)" != "${packages[*]}" ]]; then
@@ -23,4 +23,4 @@ fi
 output=$(mktemp -d)
 trap 'rm -rf "$output"' EXIT
 "$venv/bin/python" scripts/markitdown_all.py "$directory" "$output"
-cargo run --quiet --release --package mcp-rag-text --example fidelity -- "$directory" --against "$output" "${@:2}"
+cargo run --quiet --package mcp-rag-text --example fidelity -- "$directory" --against "$output" "${@:2}"
