@@ -8,9 +8,9 @@ pub use reload::Origin;
 
 use crate::config::Settings;
 use crate::http::{self, Drain, State};
-use crate::rag::Rag;
 use crate::rag::extractive::Extractive;
 use crate::rag::ingest::Worker;
+use crate::rag::{Handles, Rag};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
@@ -21,6 +21,7 @@ use listen::listen;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::{Engine, GeneratorHandle};
+use mcp_rag_actors::parser::{ParserHandle, ParserSettings};
 use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::store::{self, Config, PoolSettings, Space, StoreHandle};
@@ -93,8 +94,22 @@ impl Core {
         let sentences = embedder.clone();
         let extractive = move || Rc::new(Extractive { embedder: sentences.clone() }) as Rc<dyn Engine>;
         let generator = GeneratorHandle::start(tree, &settings.generator, extractive).await?;
+        let ingest = &settings.ingest;
+        let parser = ParserSettings {
+            // The running program, also after its file was replaced.
+            program: if cfg!(target_os = "linux") {
+                "/proc/self/exe".into()
+            } else {
+                std::env::current_exe()?
+            },
+            processes: ingest.parser_processes,
+            memory_mb: ingest.parser_memory_mb,
+            timeout: Duration::from_millis(ingest.parser_timeout_ms),
+        };
+        let parser = ParserHandle::start(tree, parser).await?;
         let webhooks = WebhookHandle::start(tree, &settings.webhooks).await?;
-        let rag = Arc::new(Rag::new(store, cache, embedder, reranker, generator, webhooks, settings));
+        let handles = Handles { store, cache, embedder, reranker, generator, parser, webhooks };
+        let rag = Arc::new(Rag::new(handles, settings));
         if role == Role::Work || rag.settings().ingest.worker {
             let (work, name) = (Arc::clone(&rag), Worker::name());
             let worker = move |lifeline: Lifeline| {

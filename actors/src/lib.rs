@@ -5,6 +5,7 @@
 //! | [`postgres`] | the managed PostgreSQL, a child process |
 //! | [`store`] | the database pools; every SQL statement |
 //! | [`cache`] | the Redis connections, behind an in-process cache |
+//! | [`parser`] | the processes that read PDF and Office documents |
 //! | [`embedder`] | the embedding model and its threads |
 //! | [`reranker`] | the reranking model's connections |
 //! | [`webhook`] | the connections that tell clients of the end of their jobs |
@@ -18,6 +19,7 @@ pub mod cache;
 pub mod embedder;
 pub mod generator;
 mod live;
+pub mod parser;
 pub mod postgres;
 pub mod remote;
 pub mod reranker;

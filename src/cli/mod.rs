@@ -10,6 +10,7 @@ mod eval;
 mod ingest;
 mod metrics;
 mod migrate;
+mod parse;
 mod search;
 mod serve;
 mod walk;
@@ -74,6 +75,8 @@ enum Command {
     /// Measure speed, beside what it is to be compared with.
     #[command(subcommand)]
     Bench(bench::Bench),
+    #[command(hide = true)]
+    Parse(parse::Parse),
     /// Bring the database schema up to date.
     Migrate,
     /// Look at the configuration.
@@ -104,6 +107,10 @@ impl Global {
 
 /// Runs one command and turns its outcome into an exit status.
 pub fn run(cli: Cli) -> ExitCode {
+    if let Command::Parse(parse) = &cli.command {
+        // No settings, no clients, no threads: as little as can be is exposed to a document.
+        return parse.run().unwrap_or_else(|error| complain(&error, 1));
+    }
     // The one place that chooses a TLS implementation, for every client in the process.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let sources = cli.global.sources();
@@ -140,6 +147,7 @@ async fn dispatch(cli: Cli, settings: Settings, origin: Origin) -> Result<ExitCo
         Command::Ask(ask) => ask.run(&global, settings).await,
         Command::Eval(eval) => eval.run(&global, settings).await,
         Command::Bench(bench) => Box::pin(bench.run(&global, settings)).await,
+        Command::Parse(parse) => parse.run(),
         Command::Migrate => migrate::run(&global, settings).await,
         Command::Config(ConfigCommand::Check) => check::run(&global),
         Command::Openapi => {

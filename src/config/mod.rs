@@ -63,6 +63,10 @@ pub struct IngestSettings {
     pub max_attempts: i32,
     /// How long a task may wait for something that is away.
     pub give_up_after_ms: u64,
+    /// Processes that read PDF and Office documents, the memory of each, and how long one document may take.
+    pub parser_processes: usize,
+    pub parser_memory_mb: u64,
+    pub parser_timeout_ms: u64,
     /// Whether the server itself works; `mcp-rag worker` always does.
     pub worker: bool,
 }
@@ -124,6 +128,12 @@ impl Settings {
         require((1..=1000).contains(&self.search.candidates), "search.candidates must be within 1..=1000")?;
         require((1..=1000).contains(&self.search.ef_search), "search.ef_search must be within 1..=1000")?;
         require((1..=256).contains(&self.ingest.concurrency), "ingest.concurrency must be within 1..=256")?;
+        require(
+            (1..=64).contains(&self.ingest.parser_processes),
+            "ingest.parser_processes must be within 1..=64",
+        )?;
+        require(self.ingest.parser_memory_mb >= 256, "ingest.parser_memory_mb must be at least 256")?;
+        require(self.ingest.parser_timeout_ms >= 1, "ingest.parser_timeout_ms must be at least 1")?;
         require(self.ingest.lease_ms >= 1000, "ingest.lease_ms must be at least 1000")?;
         require((1..=256).contains(&self.database.pool_size), "database.pool_size must be within 1..=256")?;
         require(

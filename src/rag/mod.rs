@@ -15,6 +15,7 @@ use catalog::Catalog;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::GeneratorHandle;
+use mcp_rag_actors::parser::ParserHandle;
 use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::resilience::{BreakerStatus, Circuit, Deadline};
 use mcp_rag_actors::store::{StoreHandle, TenantId};
@@ -30,6 +31,17 @@ pub struct Caller {
     pub deadline: Deadline,
 }
 
+/// The way to every actor.
+pub struct Handles {
+    pub store: StoreHandle,
+    pub cache: CacheHandle,
+    pub embedder: EmbedderHandle,
+    pub reranker: RerankerHandle,
+    pub generator: GeneratorHandle,
+    pub parser: ParserHandle,
+    pub webhooks: WebhookHandle,
+}
+
 /// What every pipeline works with: handles and limits, cheap to share.
 pub struct Rag {
     pub store: StoreHandle,
@@ -37,6 +49,7 @@ pub struct Rag {
     pub embedder: EmbedderHandle,
     pub reranker: RerankerHandle,
     pub generator: GeneratorHandle,
+    pub parser: ParserHandle,
     pub webhooks: WebhookHandle,
     pub catalog: Catalog,
     pub progress: ingest::Progress,
@@ -50,20 +63,25 @@ const FLIGHT: Duration = Duration::from_millis(50);
 const MAX_FLIGHTS: u64 = 128;
 
 impl Rag {
-    pub fn new(
-        store: StoreHandle,
-        cache: CacheHandle,
-        embedder: EmbedderHandle,
-        reranker: RerankerHandle,
-        generator: GeneratorHandle,
-        webhooks: WebhookHandle,
-        settings: Settings,
-    ) -> Self {
+    pub fn new(handles: Handles, settings: Settings) -> Self {
+        let Handles { store, cache, embedder, reranker, generator, parser, webhooks } = handles;
         let catalog = Catalog::new(store.clone(), Duration::from_secs(1));
         let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
         let progress = ingest::Progress::default();
         let running = Running::new(settings);
-        Self { store, cache, embedder, reranker, generator, webhooks, catalog, progress, running, flights }
+        Self {
+            store,
+            cache,
+            embedder,
+            reranker,
+            generator,
+            parser,
+            webhooks,
+            catalog,
+            progress,
+            running,
+            flights,
+        }
     }
 
     /// The settings of this moment; one request looks once.

@@ -68,6 +68,10 @@ pub struct SearchResult {
     pub text: String,
     /// Headings above the chunk, outermost first.
     pub headings: Vec<String>,
+    /// Where the chunk begins in the original: `{"page": 3}`, `{"slide": 2}` or `{"sheet": "Costs"}`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub location: Option<serde_json::Value>,
     pub score: f32,
     pub scores: Scores,
     pub span: Span,
@@ -327,6 +331,7 @@ fn pack(hits: Vec<Ranked>, query: &SearchQuery, collections: &[Collection]) -> (
             uri: hit.uri,
             text: hit.text,
             headings: hit.headings,
+            location: hit.place,
             score: hit.score,
             scores: Scores { dense: hit.dense, lexical: hit.lexical, rerank },
             span: Span { start: hit.span.0, end: hit.span.1 },

@@ -17,6 +17,7 @@ mod errors;
 mod eval;
 mod failpoints;
 mod filters;
+mod formats;
 mod health;
 mod jobs;
 mod languages;

@@ -51,7 +51,7 @@ impl Default for ParseLimits {
 }
 
 /// A document's text and its structure.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parsed {
     pub text: String,
     pub title: Option<String>,
@@ -70,7 +70,7 @@ impl Parsed {
 }
 
 /// From here on the text stands at this place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// Byte of [`Parsed::text`].
     pub at: usize,
@@ -89,7 +89,7 @@ pub enum Place {
 }
 
 /// A block of the text: what the chunker keeps together where it can.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// Bytes of [`Parsed::text`].
     pub span: Range<usize>,
@@ -98,7 +98,7 @@ pub struct Block {
     pub headings: Arc<[String]>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlockKind {
     /// A heading of level 1 to 6.
     Heading(u8),

@@ -67,6 +67,8 @@ pub struct Hit {
     pub attributes: Value,
     pub text: String,
     pub headings: Vec<String>,
+    /// The page, slide or sheet it begins on.
+    pub place: Option<Value>,
     pub span: (i32, i32),
     pub tokens: i32,
     pub score: f32,
@@ -179,7 +181,7 @@ fn statement(
     format!(
         "WITH {}{}{}{best} \
          SELECT c.chunk_id, c.document_id, c.collection_id, d.external_id, d.title, d.uri, d.attributes, c.text, \
-                c.headings, c.span_start, c.span_end, c.tokens, b.score::real, b.similarity::real, b.bm25::real \
+                c.headings, c.span_start, c.span_end, c.tokens, b.score::real, b.similarity::real, b.bm25::real, c.place \
          FROM best b JOIN chunks c ON c.tenant_id = {tenant} AND c.chunk_id = b.chunk_id \
          JOIN documents d ON d.tenant_id = c.tenant_id AND d.document_id = c.document_id \
          ORDER BY b.score DESC, c.chunk_id",
@@ -231,5 +233,6 @@ fn read(row: &Row) -> Hit {
         score: row.get(12),
         dense: row.get(13),
         lexical: row.get(14),
+        place: row.get(15),
     }
 }

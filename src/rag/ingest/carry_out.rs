@@ -1,17 +1,19 @@
 //! One task, from its lease to its end.
 
 use super::notify::notify;
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Prepared, prepare, read};
 use super::worker::STEP;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::rag::{Caller, Rag};
 use mcp_rag_actors::embedder::{Embed, MAX_TEXTS, Purpose};
+use mcp_rag_actors::parser::ParserError;
 use mcp_rag_actors::resilience::{Backoff, Deadline};
 use mcp_rag_actors::store::{
     Claim, Collection, EndTask, KnownEmbeddings, PublishDocument, PutOff, StageEmbeddings, Task,
     WaitingDocument, Work,
 };
 use mcp_rag_actors::trace::TARGET;
+use mcp_rag_text::parse::{MediaType, Parsed};
 use std::collections::HashMap;
 use std::time::Duration;
 use tracing::{Instrument, info_span};
@@ -20,6 +22,8 @@ use tracing::{Instrument, info_span};
 const ATTEMPTS: u32 = 40;
 /// Embedding: the task is put off after a few seconds, which leaves the room to others.
 const EMBED_ATTEMPTS: u32 = 5;
+/// Waiting for a process included.
+const PARSE: Duration = Duration::from_secs(3600);
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(10) };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,13 +118,17 @@ async fn put_off(rag: &Rag, claim: Claim, pause: Duration) -> Outcome {
 }
 
 /// Publishes one document, or says why not.
-async fn ingest(rag: &Rag, claim: &Claim, document: WaitingDocument) -> Result<(), Failure> {
+async fn ingest(rag: &Rag, claim: &Claim, mut document: WaitingDocument) -> Result<(), Failure> {
+    let parsed = read_apart(rag, &mut document).await?;
     let (id, version) = (document.id, document.version);
     let collection = persist(|| collection_of(rag, claim, &document)).await?;
     let home = collection.id;
     let tokenizer = rag.embedder.tokenizer().clone();
     // A thread that may block or panic without hurting anyone else's work.
-    let prepared = tokio::task::spawn_blocking(move || prepare(&document, &collection, &tokenizer));
+    let prepared = tokio::task::spawn_blocking(move || {
+        let parsed = parsed.map_or_else(|| read(&document), Ok)?;
+        prepare(&document, parsed, &collection, &tokenizer)
+    });
     let prepared = prepared.instrument(info_span!(target: TARGET, "prepare", document = %id)).await;
     let mut prepared = match prepared {
         Ok(prepared) => prepared?,
@@ -146,6 +154,30 @@ async fn ingest(rag: &Rag, claim: &Claim, document: WaitingDocument) -> Result<(
         end(rag, claim.clone(), None).await; // nothing is left to do for whoever holds it
     }
     Ok(())
+}
+
+/// Has a document of a harmful format read by a process of its own; any other is read later, and here.
+async fn read_apart(rag: &Rag, document: &mut WaitingDocument) -> Result<Option<Parsed>, Failure> {
+    let harmful = document.media_type.parse::<MediaType>().is_ok_and(MediaType::is_harmful);
+    if !harmful {
+        return Ok(None);
+    }
+    // Its text is never the raw bytes, so they are not needed any more.
+    let raw = std::mem::take(&mut document.raw);
+    let span = info_span!(target: TARGET, "parse", document = %document.id);
+    let reply = rag.parser.parse(&document.media_type, raw, Deadline::within(PARSE)).instrument(span).await;
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(ParserError::Call(error)) => return Err(Failure::Away(Error::from(error))),
+        Err(error @ ParserError::Start(_)) => {
+            return Err(Failure::Away(Error::new(Code::Unavailable, error.to_string())));
+        }
+        Err(error @ (ParserError::Slow(_) | ParserError::Died { .. })) => {
+            return Err(Failure::Document(error.to_string()));
+        }
+    };
+    let parsed: Result<Parsed, String> = serde_json::from_slice(&reply).map_err(|error| error.to_string())?;
+    Ok(Some(parsed?))
 }
 
 async fn collection_of(rag: &Rag, claim: &Claim, document: &WaitingDocument) -> Result<Collection, Error> {

@@ -3,7 +3,7 @@ use mcp_rag_actors::store::{Collection, NewChunk, WaitingDocument};
 use mcp_rag_text::analyze::term_counts;
 use mcp_rag_text::chunk::{ChunkLimits, TokenSpans, chunk};
 use mcp_rag_text::language::Language;
-use mcp_rag_text::parse::{MediaType, ParseLimits, parse};
+use mcp_rag_text::parse::{MediaType, ParseLimits, Parsed, parse};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 
@@ -26,15 +26,20 @@ impl TokenSpans for Tokens<'_> {
     }
 }
 
-/// Parses and chunks; pure, CPU-bound, linear in the document. An error is for the client to read.
+/// Reads a document here, where its format can do no harm.
+pub(super) fn read(document: &WaitingDocument) -> Result<Parsed, String> {
+    let media_type: MediaType = document.media_type.parse().map_err(|error| format!("{error}"))?;
+    parse(&document.raw, media_type, &ParseLimits::default()).map_err(|error| error.to_string())
+}
+
+/// Chunks and analyses; pure, CPU-bound, linear in the document. An error is for the client to read.
 pub(super) fn prepare(
     document: &WaitingDocument,
+    parsed: Parsed,
     collection: &Collection,
     tokenizer: &Tokenizer,
 ) -> Result<Prepared, String> {
     let media_type: MediaType = document.media_type.parse().map_err(|error| format!("{error}"))?;
-    let parsed =
-        parse(&document.raw, media_type, &ParseLimits::default()).map_err(|error| error.to_string())?;
     let own = parsed.title.as_deref().unwrap_or_default();
     let title = if document.title.is_empty() { own } else { &document.title }.to_owned();
     let limits = ChunkLimits {
@@ -63,7 +68,8 @@ pub(super) fn prepare(
         });
         embedded.push(reads);
     }
-    let text = (parsed.text.as_bytes() != document.raw).then_some(parsed.text);
+    let differs = media_type.is_harmful() || parsed.text.as_bytes() != document.raw;
+    let text = differs.then_some(parsed.text);
     Ok(Prepared { text, title, chunks, embedded })
 }
 
@@ -73,7 +79,7 @@ pub fn embedded_texts(
     collection: &Collection,
     tokenizer: &Tokenizer,
 ) -> Result<Vec<String>, String> {
-    prepare(document, collection, tokenizer).map(|prepared| prepared.embedded)
+    prepare(document, read(document)?, collection, tokenizer).map(|prepared| prepared.embedded)
 }
 
 fn to_i32(number: usize) -> Result<i32, String> {

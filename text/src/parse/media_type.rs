@@ -50,6 +50,15 @@ impl MediaType {
         }
     }
 
+    /// Whether a file of this type can make its reader need much time or memory: packed, binary, or a program.
+    #[must_use]
+    pub fn is_harmful(self) -> bool {
+        match self {
+            Self::Markdown | Self::Plain | Self::Html => false,
+            Self::Docx | Self::Pptx | Self::Xlsx | Self::Pdf => true,
+        }
+    }
+
     /// From a file's extension.
     pub fn from_path(path: &Path) -> Result<Self, UnsupportedMediaType> {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
