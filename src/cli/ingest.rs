@@ -2,6 +2,8 @@ use super::client::{Client, segment};
 use super::{Global, out, walk};
 use crate::config::Settings;
 use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use mcp_rag_text::parse::MediaType;
@@ -128,9 +130,13 @@ fn external_id(file: &Path) -> String {
 fn line(file: &Path) -> Result<String> {
     let media_type = MediaType::from_path(file)?;
     let bytes = std::fs::read(file).context("cannot be read")?;
-    let text = String::from_utf8(bytes).context("is not UTF-8")?;
     let id = external_id(file);
-    Ok(json!({"external_id": id, "text": text, "uri": id, "media_type": media_type.as_str()}).to_string())
+    let mut line = json!({"external_id": id, "uri": id, "media_type": media_type.as_str()});
+    match String::from_utf8(bytes) {
+        Ok(text) => line["text"] = text.into(),
+        Err(error) => line["content"] = STANDARD.encode(error.into_bytes()).into(),
+    }
+    Ok(line.to_string())
 }
 
 /// A bar on a terminal, nothing elsewhere.

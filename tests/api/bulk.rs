@@ -20,7 +20,7 @@ fn one_bad_line_never_costs_the_good_ones_and_is_named_by_its_number() {
         "",
         r#"{"external_id":"c","text":"The birch grows.","colour":"white"}"#,
         r#"{"text":"The cedar grows."}"#,
-        r#"{"external_id":"e","text":"The elm grows.","media_type":"application/pdf"}"#,
+        r#"{"external_id":"e","text":"The elm grows.","media_type":"image/png"}"#,
         r#"{"external_id":"","text":"The fir grows."}"#,
         r#"{"external_id":"g\u0000","text":"The gum tree grows."}"#,
         r#"{"external_id":"h","text":"The hazel grows.","attributes":{"a":"\u0000"}}"#,
@@ -64,7 +64,7 @@ fn a_document_that_fails_to_parse_fails_alone() {
     let server = server();
     let form = Form::new()
         .part("file", Part::bytes(b"# Good\n\nThe otter swims.".to_vec()).file_name("good.md"))
-        .part("file", Part::bytes(b"The otter \xff".to_vec()).file_name("bad.txt"));
+        .part("file", Part::bytes(b"The otter \xff\x01\x02\x03".to_vec()).file_name("bad.txt"));
     let receipt = multipart(&server, form).ok(202);
     let job = server.await_job(receipt["job"].as_str().expect("a job"));
     assert_eq!(job["progress"], json!({"done": 2, "failed": 1, "total": 2}), "{job}");

@@ -42,7 +42,7 @@ fn corpus(home: &Path) {
     write("other/a.txt", b"The mill turns.");
     write("other/b.txt", b"The forge glows.");
     write("other/c.md", b"The kiln cools.");
-    write("broken/bad.txt", b"caf\xe9");
+    write("broken/bad.txt", b"caf\xe9\x01\x02");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn without_waiting_a_document_is_accepted_with_its_job() {
 fn a_list_of_documents_is_paged_and_filtered_by_status() {
     let server = server();
     server.ingest("docs", &[("a", "one"), ("b", "two"), ("c", "three"), ("d", "four"), ("e", "five")]);
-    server.send(Method::PUT, &format!("{PATH}/bad?wait=true"), "text/plain", b"caf\xe9".to_vec());
+    server.send(Method::PUT, &format!("{PATH}/bad?wait=true"), "text/plain", b"caf\xe9\x01\x02".to_vec());
     let list = |query: &str| {
         let page = server.get(&format!("{PATH}?{query}")).ok(200);
         let data = page["data"].as_array().expect("data").clone();
@@ -137,8 +137,14 @@ fn a_list_of_documents_is_paged_and_filtered_by_status() {
 fn a_document_that_cannot_be_read_fails_with_its_reason_and_the_old_version_stays() {
     let server = server();
     server.put_document("docs", "a", &json!({"text": "The heron stands in the reeds."})).ok(201);
-    let broken =
-        || server.send(Method::PUT, &format!("{PATH}/a?wait=true"), "text/plain", b"the heron \xff".to_vec());
+    let broken = || {
+        server.send(
+            Method::PUT,
+            &format!("{PATH}/a?wait=true"),
+            "text/plain",
+            b"the heron \xff\x01\x02\x03".to_vec(),
+        )
+    };
     let error = broken().error(400, "invalid_request");
     assert!(error["message"].as_str().is_some_and(|message| message.contains("UTF-8")), "{error}");
     let document = server.document("docs", "a").ok(200);

@@ -38,7 +38,7 @@ fn the_log_holds_no_secret_no_question_and_no_text_even_at_debug_level() {
         Method::PUT,
         "/v1/collections/docs/documents/canaryid?wait=true",
         "text/plain",
-        b"canarytext \xff".to_vec(),
+        b"canarytext \xff\x01\x02\x03".to_vec(),
     );
     for mode in ["hybrid", "dense", "lexical"] {
         let filters = json!({"type": "eq", "key": "canaryfilter", "value": "canaryfilter"});

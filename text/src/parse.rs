@@ -6,11 +6,16 @@
 
 mod archive;
 mod chart;
+mod code;
+mod csv;
 mod decode;
 mod docx;
+mod epub;
 mod html;
+mod json;
 mod markdown;
 mod media_type;
+mod odt;
 mod pdf;
 mod plain;
 mod pptx;
@@ -112,7 +117,7 @@ pub enum BlockKind {
 /// Why a document cannot be read. Safe to show to the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    #[error("the text is not valid UTF-8: invalid byte at offset {offset}")]
+    #[error("this is no text, in UTF-8 or any other encoding: invalid byte at offset {offset}")]
     NotUtf8 { offset: usize },
     #[error("the document is larger than {limit} bytes")]
     TooLarge { limit: usize },
@@ -142,6 +147,12 @@ pub fn parse(bytes: &[u8], media_type: MediaType, limits: &ParseLimits) -> Resul
         MediaType::Markdown => Ok(markdown::parse(&decode::decode(bytes)?)),
         MediaType::Plain => Ok(plain::parse(decode::decode(bytes)?.into_owned())),
         MediaType::Html => html::parse(&decode::decode(bytes)?, limits),
+        MediaType::Csv => csv::parse(&decode::decode(bytes)?, limits),
+        MediaType::Json => json::parse(&decode::decode(bytes)?, limits),
+        MediaType::Ndjson => json::parse_lines(&decode::decode(bytes)?, limits),
+        MediaType::Code => Ok(code::parse(decode::decode(bytes)?.into_owned())),
+        MediaType::Epub => epub::parse(bytes, limits),
+        MediaType::Odt => odt::parse(bytes, limits),
         MediaType::Docx => docx::parse(bytes, limits),
         MediaType::Pdf => pdf::parse(bytes, limits),
         MediaType::Pptx => pptx::parse(bytes, limits),

@@ -9,6 +9,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Data, Path, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, http::StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use mcp_rag_actors::store::{Class, GetDocument};
 use mcp_rag_text::parse::MediaType;
 use serde::Deserialize;
@@ -23,12 +25,15 @@ use utoipa::{IntoParams, ToSchema};
 pub(in crate::http) struct NewDocument {
     /// In NDJSON only; otherwise it is part of the path.
     pub(in crate::http) external_id: Option<String>,
-    pub(in crate::http) text: String,
+    /// The document as text; or else `content`.
+    pub(in crate::http) text: Option<String>,
+    /// The document's bytes in base64, for formats that are not text.
+    pub(in crate::http) content: Option<String>,
     #[serde(default)]
     pub(in crate::http) title: String,
     #[serde(default)]
     pub(in crate::http) uri: String,
-    /// `text/plain` (default), `text/markdown` or `text/html`.
+    /// `text/plain` if absent; the error for an unknown one lists all.
     pub(in crate::http) media_type: Option<String>,
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -68,6 +73,14 @@ impl NewDocument {
             Some(name) => media_type(name)?,
             None => MediaType::Plain,
         };
+        let content = match (self.text, self.content) {
+            (Some(text), None) => text.into(),
+            (None, Some(content)) => STANDARD
+                .decode(content)
+                .map_err(|_| Error::invalid("content", "`content` is not base64"))?
+                .into(),
+            _ => return Err(Error::invalid("text", "either `text` or `content` is needed")),
+        };
         Ok(Incoming {
             external_id,
             title: self.title,
@@ -75,7 +88,7 @@ impl NewDocument {
             media_type,
             attributes: self.attributes.unwrap_or_else(|| json!({})),
             acl: self.acl,
-            content: self.text.into(),
+            content,
         })
     }
 }

@@ -14,6 +14,12 @@ pub enum MediaType {
     Pptx,
     Xlsx,
     Pdf,
+    Csv,
+    Json,
+    Ndjson,
+    Epub,
+    Odt,
+    Code,
 }
 
 /// Names what was asked for and what there is.
@@ -31,8 +37,21 @@ impl UnsupportedMediaType {
 }
 
 impl MediaType {
-    pub const ALL: &'static [Self] =
-        &[Self::Markdown, Self::Plain, Self::Html, Self::Docx, Self::Pptx, Self::Xlsx, Self::Pdf];
+    pub const ALL: &'static [Self] = &[
+        Self::Markdown,
+        Self::Plain,
+        Self::Html,
+        Self::Docx,
+        Self::Pptx,
+        Self::Xlsx,
+        Self::Pdf,
+        Self::Csv,
+        Self::Json,
+        Self::Ndjson,
+        Self::Epub,
+        Self::Odt,
+        Self::Code,
+    ];
 
     fn names() -> String {
         Self::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")
@@ -47,6 +66,12 @@ impl MediaType {
             Self::Pptx => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             Self::Pdf => "application/pdf",
+            Self::Csv => "text/csv",
+            Self::Json => "application/json",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Epub => "application/epub+zip",
+            Self::Odt => "application/vnd.oasis.opendocument.text",
+            Self::Code => "text/x-source-code",
         }
     }
 
@@ -54,8 +79,14 @@ impl MediaType {
     #[must_use]
     pub fn is_harmful(self) -> bool {
         match self {
-            Self::Markdown | Self::Plain | Self::Html => false,
-            Self::Docx | Self::Pptx | Self::Xlsx | Self::Pdf => true,
+            Self::Markdown
+            | Self::Plain
+            | Self::Html
+            | Self::Csv
+            | Self::Json
+            | Self::Ndjson
+            | Self::Code => false,
+            Self::Docx | Self::Pptx | Self::Xlsx | Self::Pdf | Self::Epub | Self::Odt => true,
         }
     }
 
@@ -70,6 +101,16 @@ impl MediaType {
             "pptx" | "pptm" => Ok(Self::Pptx),
             "xlsx" | "xlsm" => Ok(Self::Xlsx),
             "pdf" => Ok(Self::Pdf),
+            "csv" | "tsv" => Ok(Self::Csv),
+            "json" => Ok(Self::Json),
+            "ndjson" | "jsonl" => Ok(Self::Ndjson),
+            "epub" => Ok(Self::Epub),
+            "odt" => Ok(Self::Odt),
+            "rs" | "py" | "js" | "mjs" | "cjs" | "jsx" | "ts" | "tsx" | "go" | "java" | "kt" | "kts"
+            | "scala" | "c" | "h" | "cc" | "cpp" | "cxx" | "hpp" | "hh" | "cs" | "rb" | "php" | "swift"
+            | "m" | "sh" | "bash" | "zsh" | "sql" | "yaml" | "yml" | "toml" | "css" | "scss" | "lua"
+            | "r" | "pl" | "pm" | "hs" | "ex" | "exs" | "erl" | "clj" | "dart" | "vue" | "svelte"
+            | "proto" | "tf" | "gradle" | "ini" | "cfg" => Ok(Self::Code),
             _ => Err(UnsupportedMediaType::new(&format!(".{extension}"))),
         }
     }
@@ -89,6 +130,38 @@ impl FromStr for MediaType {
             "application/vnd.openxmlformats-officedocument.presentationml.presentation" => Ok(Self::Pptx),
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => Ok(Self::Xlsx),
             "application/pdf" | "application/x-pdf" => Ok(Self::Pdf),
+            "text/csv" | "text/tab-separated-values" | "application/csv" => Ok(Self::Csv),
+            "application/json" | "text/json" => Ok(Self::Json),
+            "application/x-ndjson" | "application/jsonl" | "application/x-jsonlines" => Ok(Self::Ndjson),
+            "application/epub+zip" => Ok(Self::Epub),
+            "application/vnd.oasis.opendocument.text" => Ok(Self::Odt),
+            "text/x-source-code"
+            | "text/x-rust"
+            | "text/x-python"
+            | "text/x-java"
+            | "text/x-c"
+            | "text/x-c++"
+            | "text/x-go"
+            | "text/x-ruby"
+            | "text/x-php"
+            | "text/x-csharp"
+            | "text/x-kotlin"
+            | "text/x-scala"
+            | "text/x-swift"
+            | "text/x-sh"
+            | "text/x-shellscript"
+            | "text/x-sql"
+            | "text/x-yaml"
+            | "text/x-toml"
+            | "text/x-lua"
+            | "text/x-perl"
+            | "text/javascript"
+            | "application/javascript"
+            | "text/typescript"
+            | "text/css"
+            | "application/yaml"
+            | "application/toml"
+            | "application/sql" => Ok(Self::Code),
             _ => Err(UnsupportedMediaType::new(&essence)),
         }
     }

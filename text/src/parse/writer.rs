@@ -32,6 +32,26 @@ impl Writer {
         self.text.len() > self.max_bytes
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Another document's text, as it goes on.
+    pub(super) fn append(&mut self, other: Parsed) {
+        if other.text.is_empty() || self.is_full() {
+            return;
+        }
+        if !self.text.is_empty() {
+            self.text.push_str("\n\n");
+        }
+        let start = self.text.len();
+        self.text.push_str(&other.text);
+        self.title = self.title.take().or(other.title);
+        let moved = |block: Block| Block { span: block.span.start + start..block.span.end + start, ..block };
+        self.blocks.extend(other.blocks.into_iter().map(moved));
+        self.marks.extend(other.marks.into_iter().map(|mark| Mark { at: mark.at + start, ..mark }));
+    }
+
     /// What follows stands on this page, slide or sheet.
     pub(super) fn place(&mut self, place: Place) {
         self.place = Some(place);
