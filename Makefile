@@ -1,5 +1,5 @@
 # Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
-.PHONY: run test rolling check lint fmt setup bench-embedder documents clean-data chaos chaos-build soak
+.PHONY: run test rolling check lint fmt setup bench-embedder documents clean-data chaos chaos-build soak kills
 
 run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
 	cargo build --release --bin mcp-rag
@@ -41,6 +41,9 @@ chaos: chaos-build ## a table with one row per fault, under load; ARGS="--quick"
 
 soak: chaos-build ## faults at random for MINUTES (30); ARGS="--seed 7 --svg soak.svg"
 	target/chaos/mcp-rag-chaos soak --minutes $(or $(MINUTES),30) $(ARGS)
+
+kills: chaos-build ## kill -9 of workers KILLS times (1000) during one large ingest
+	target/chaos/mcp-rag-chaos kills --kills $(or $(KILLS),1000) $(ARGS)
 
 chaos-build:
 	./scripts/setup.sh --test

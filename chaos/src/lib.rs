@@ -10,6 +10,7 @@
 //! * [`table`]: one row per fault, and the verdicts; [`soak`]: all of them at random, for hours.
 
 pub mod background;
+pub mod kills;
 pub mod load;
 pub mod model;
 pub mod postgres;

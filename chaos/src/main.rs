@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
+use mcp_rag_chaos::kills::{self, Kills};
 use mcp_rag_chaos::soak::{self, Soak};
 use mcp_rag_chaos::table::{self, Plan};
 use mcp_rag_chaos::world::Program;
@@ -39,6 +40,14 @@ enum Command {
         /// Print the rows' names and do nothing.
         #[arg(long)]
         list: bool,
+    },
+    /// `kill -9` of workers at random moments of one large ingest; nothing may be lost, doubled or done twice.
+    Kills {
+        #[arg(long, default_value_t = 1000)]
+        kills: usize,
+        /// Workers at once.
+        #[arg(long, default_value_t = 3)]
+        workers: usize,
     },
     /// Faults at random under a steady load; nothing may be left of them.
     Soak {
@@ -92,6 +101,12 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             let good =
                 verdicts.iter().all(|verdict| verdict.holds() && (!strict || verdict.missed.is_empty()));
             Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Kills { kills, workers } => {
+            ensure!(kills > 0 && workers > 0, "nothing to kill");
+            let verdict = Box::pin(kills::run(&program, &Kills { kills, workers })).await?;
+            println!("\n{verdict}");
+            Ok(if verdict.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Soak { minutes, seed, rate, svg } => {
             ensure!(minutes > 0.0 && rate > 0.0, "a soak takes some time and some requests");

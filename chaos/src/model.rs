@@ -16,7 +16,8 @@ mod serve;
 
 use crate::background::Background;
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,6 +108,8 @@ struct Shared {
     replies: Mutex<VecDeque<Reply>>,
     asked: Mutex<VecDeque<Asked>>,
     requests: [AtomicUsize; 3],
+    /// How often each text was to be embedded.
+    embedded: Mutex<HashMap<String, usize>>,
     /// Connections the client closed while we were still writing or silent.
     left: AtomicUsize,
     /// How long a healthy reply takes.
@@ -148,6 +151,7 @@ impl Model {
             replies: Mutex::default(),
             asked: Mutex::default(),
             requests: Default::default(),
+            embedded: Mutex::default(),
             left: AtomicUsize::new(0),
             pace,
         });
@@ -193,6 +197,14 @@ impl Model {
         self.shared.requests[endpoint as usize].load(Ordering::SeqCst)
     }
 
+    /// Texts holding these words that were to be embedded so far: different ones, and all.
+    #[must_use]
+    pub fn embedded(&self, words: &str) -> (usize, usize) {
+        let texts = lock(&self.shared.embedded);
+        let times = texts.iter().filter(|(text, _)| text.contains(words)).map(|(_, times)| *times);
+        (times.clone().count(), times.sum())
+    }
+
     /// Connections the client closed while we were still writing or silent.
     #[must_use]
     pub fn left(&self) -> usize {
@@ -203,6 +215,9 @@ impl Model {
 impl Shared {
     fn remember(&self, endpoint: Endpoint, asked: Asked) {
         self.requests[endpoint as usize].fetch_add(1, Ordering::SeqCst);
+        for text in asked.body["input"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            *lock(&self.embedded).entry(text.to_owned()).or_default() += 1;
+        }
         let mut all = lock(&self.asked);
         if all.len() == REMEMBERED {
             all.pop_front();

@@ -8,7 +8,8 @@ mod server;
 
 pub use clock::Clock;
 pub use disk::SmallDisk;
-pub use server::{Program, Server, Usage};
+pub(crate) use server::home;
+pub use server::{Program, Server, Usage, Worker};
 
 use crate::load::corpus::{COLLECTION, Corpus, WRITES};
 use crate::load::{Ledger, Target};
@@ -83,7 +84,7 @@ pub struct World {
 impl World {
     /// Starts everything, ingests the corpus and waits until a search finds it.
     pub async fn start(program: &Program, needs: &Needs) -> Result<Self> {
-        let home = server::home()?;
+        let home = home()?;
         let mut sets: Vec<(String, String)> = Vec::new();
         let mut set = |key: &str, value: String| sets.push((key.to_owned(), value));
         let redis = needs.redis.then(Redis::start);

@@ -10,6 +10,7 @@ mod code;
 mod csv;
 mod decode;
 mod docx;
+mod eml;
 mod epub;
 mod html;
 mod json;
@@ -140,6 +141,16 @@ pub enum ParseError {
 
 /// Reads a document of the given type.
 pub fn parse(bytes: &[u8], media_type: MediaType, limits: &ParseLimits) -> Result<Parsed, ParseError> {
+    parse_within(bytes, media_type, limits, 0)
+}
+
+/// The same for a document within so many others: an attachment.
+fn parse_within(
+    bytes: &[u8],
+    media_type: MediaType,
+    limits: &ParseLimits,
+    nesting: u8,
+) -> Result<Parsed, ParseError> {
     if bytes.len() > limits.max_bytes {
         return Err(ParseError::TooLarge { limit: limits.max_bytes });
     }
@@ -151,6 +162,7 @@ pub fn parse(bytes: &[u8], media_type: MediaType, limits: &ParseLimits) -> Resul
         MediaType::Json => json::parse(&decode::decode(bytes)?, limits),
         MediaType::Ndjson => json::parse_lines(&decode::decode(bytes)?, limits),
         MediaType::Code => Ok(code::parse(decode::decode(bytes)?.into_owned())),
+        MediaType::Eml => eml::parse(bytes, limits, nesting),
         MediaType::Epub => epub::parse(bytes, limits),
         MediaType::Odt => odt::parse(bytes, limits),
         MediaType::Docx => docx::parse(bytes, limits),

@@ -37,7 +37,7 @@ pub struct Server {
 }
 
 /// A directory that PostgreSQL's own user can enter, too.
-pub(super) fn home() -> Result<TempDir> {
+pub(crate) fn home() -> Result<TempDir> {
     let home = tempfile::Builder::new().prefix("mcp-rag-chaos").tempdir()?;
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755))?;
     Ok(home)
@@ -52,7 +52,7 @@ impl Server {
         envs: Vec<(&'static str, String)>,
     ) -> Result<Self> {
         let log = home.path().join("server.log");
-        let mut command = command(program, home.path());
+        let mut command = command(program, home.path(), "serve");
         let defaults = [
             ("server.port", "0"),
             ("admin.port", "0"),
@@ -175,8 +175,39 @@ impl Drop for Server {
     }
 }
 
+/// `mcp-rag worker` beside a server; killed with its value.
+pub struct Worker(Child);
+
+impl Worker {
+    pub fn start(program: &Program, server: &Server, sets: &[(String, String)]) -> Result<Self> {
+        let mut command = command(program, server.home(), "worker");
+        for (key, value) in sets {
+            command.env(format!("MCP_RAG__{}", key.to_uppercase().replace('.', "__")), value);
+        }
+        command
+            .env("MCP_RAG__ADMIN__PORT", "0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(Self(command.process_group(0).spawn().context("a worker does not run")?))
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) -> Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
 /// None of the developer's settings, and the parts that `scripts/setup.sh` brought.
-fn command(program: &Program, home: &Path) -> Command {
+fn command(program: &Program, home: &Path, what: &str) -> Command {
     let mut command = Command::new(&program.0);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MCP_RAG") {
@@ -187,7 +218,7 @@ fn command(program: &Program, home: &Path) -> Command {
     let given =
         |name: &str, usual: &str| std::env::var_os(name).map_or_else(|| local.join(usual), PathBuf::from);
     command
-        .arg("serve")
+        .arg(what)
         .env("MCP_RAG_POSTGRES_DIR", given("MCP_RAG_POSTGRES_DIR", "postgres"))
         .env("MCP_RAG__EMBEDDER__MODEL_DIR", given("MCP_RAG__EMBEDDER__MODEL_DIR", "model"))
         .env("MCP_RAG__DATA_DIR", home.join("data"))

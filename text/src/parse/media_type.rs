@@ -20,6 +20,7 @@ pub enum MediaType {
     Epub,
     Odt,
     Code,
+    Eml,
 }
 
 /// Names what was asked for and what there is.
@@ -51,6 +52,7 @@ impl MediaType {
         Self::Epub,
         Self::Odt,
         Self::Code,
+        Self::Eml,
     ];
 
     fn names() -> String {
@@ -72,6 +74,7 @@ impl MediaType {
             Self::Epub => "application/epub+zip",
             Self::Odt => "application/vnd.oasis.opendocument.text",
             Self::Code => "text/x-source-code",
+            Self::Eml => "message/rfc822",
         }
     }
 
@@ -86,7 +89,7 @@ impl MediaType {
             | Self::Json
             | Self::Ndjson
             | Self::Code => false,
-            Self::Docx | Self::Pptx | Self::Xlsx | Self::Pdf | Self::Epub | Self::Odt => true,
+            Self::Docx | Self::Pptx | Self::Xlsx | Self::Pdf | Self::Epub | Self::Odt | Self::Eml => true,
         }
     }
 
@@ -111,6 +114,7 @@ impl MediaType {
             | "m" | "sh" | "bash" | "zsh" | "sql" | "yaml" | "yml" | "toml" | "css" | "scss" | "lua"
             | "r" | "pl" | "pm" | "hs" | "ex" | "exs" | "erl" | "clj" | "dart" | "vue" | "svelte"
             | "proto" | "tf" | "gradle" | "ini" | "cfg" => Ok(Self::Code),
+            "eml" => Ok(Self::Eml),
             _ => Err(UnsupportedMediaType::new(&format!(".{extension}"))),
         }
     }
@@ -162,6 +166,7 @@ impl FromStr for MediaType {
             | "application/yaml"
             | "application/toml"
             | "application/sql" => Ok(Self::Code),
+            "message/rfc822" => Ok(Self::Eml),
             _ => Err(UnsupportedMediaType::new(&essence)),
         }
     }
