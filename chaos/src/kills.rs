@@ -101,6 +101,8 @@ pub async fn run(program: &Program, kills: &Kills) -> Result<Verdict> {
     let mut served = sets.clone();
     served.push(("ingest.worker".to_owned(), "false".to_owned()));
     let server = Server::start(program, home()?, served, Vec::new()).await?;
+    // The library makes a client only once the process has chosen a TLS implementation.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().no_proxy().build()?;
     let api = server.api.clone();
     let created = http.post(format!("{api}/v1/collections")).json(&json!({"name": "large"})).send().await?;
