@@ -55,9 +55,12 @@ pub(super) async fn get(
     path: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let caller = principal.caller(LIMIT);
-    let get = GetJob { tenant: caller.tenant, id: id(&path)? };
-    let job = state.rag.store.call(get, caller.deadline).await?;
-    Ok(HttpResponse::Ok().json(JobView::from(job)))
+    Ok(HttpResponse::Ok().json(view(&state, caller, id(&path)?).await?))
+}
+
+async fn view(state: &State, caller: Caller, id: JobId) -> Result<JobView, ApiError> {
+    let get = GetJob { tenant: caller.tenant, id };
+    Ok(JobView::from(state.rag.store.call(get, caller.deadline).await?))
 }
 
 /// Cancel a job.
@@ -72,8 +75,7 @@ pub(super) async fn cancel(
     let id = id(&path)?;
     state.rag.store.call(CancelJob { tenant: caller.tenant, id }, caller.deadline).await?;
     state.rag.progress.advance();
-    let job = state.rag.store.call(GetJob { tenant: caller.tenant, id }, caller.deadline).await?;
-    Ok(HttpResponse::Ok().json(JobView::from(job)))
+    Ok(HttpResponse::Ok().json(view(&state, caller, id).await?))
 }
 
 /// Take up the documents of a job that have failed, whatever they failed of.
@@ -89,8 +91,7 @@ pub(super) async fn retry(
     state.rag.store.call(RetryJob { tenant: caller.tenant, id }, caller.deadline).await?;
     state.rag.progress.arrived.notify_one();
     state.rag.progress.advance();
-    let job = state.rag.store.call(GetJob { tenant: caller.tenant, id }, caller.deadline).await?;
-    Ok(HttpResponse::Accepted().json(JobView::from(job)))
+    Ok(HttpResponse::Accepted().json(view(&state, caller, id).await?))
 }
 
 /// Follow a job by server-sent events.

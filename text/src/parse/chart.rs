@@ -1,6 +1,7 @@
 //! Charts of Office documents: their title, kind and data as text.
 
-use super::writer::table;
+use super::BlockKind;
+use super::writer::{Writer, table};
 use super::xml::Element;
 
 /// Points of a series that are kept.
@@ -37,6 +38,13 @@ pub(super) fn blocks(tree: &Element) -> Vec<String> {
     }
     blocks.retain(|block| !block.trim().is_empty());
     blocks
+}
+
+pub(super) fn write(blocks: Vec<String>, writer: &mut Writer) {
+    for block in blocks {
+        let kind = if block.starts_with('|') { BlockKind::Table } else { BlockKind::Paragraph };
+        writer.block(kind, &block);
+    }
 }
 
 fn kind(plot: &Element) -> String {

@@ -148,10 +148,7 @@ impl Reader<'_> {
         for id in &inline.charts {
             self.end_list();
             self.end_code();
-            for block in self.charts.remove(id).into_iter().flatten() {
-                let kind = if block.starts_with('|') { BlockKind::Table } else { BlockKind::Paragraph };
-                self.writer.block(kind, &block);
-            }
+            chart::write(self.charts.remove(id).unwrap_or_default(), &mut self.writer);
         }
     }
 

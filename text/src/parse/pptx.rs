@@ -158,10 +158,7 @@ impl Slide<'_> {
             self.writer.block(BlockKind::Table, &markdown_table(rows(table)));
         }
         let id = frame.find("chart").and_then(Element::relation);
-        for block in id.and_then(|id| self.charts.remove(id)).into_iter().flatten() {
-            let kind = if block.starts_with('|') { BlockKind::Table } else { BlockKind::Paragraph };
-            self.writer.block(kind, &block);
-        }
+        chart::write(id.and_then(|id| self.charts.remove(id)).unwrap_or_default(), self.writer);
     }
 }
 

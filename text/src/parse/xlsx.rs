@@ -64,10 +64,8 @@ fn charts(archive: &mut Archive<'_>, relations: &[Relation], writer: &mut Writer
     for drawing in relations.iter().filter(|relation| relation.kind == "drawing") {
         for relation in archive.relations(&drawing.target)?.iter().filter(|relation| relation.kind == "chart")
         {
-            for block in archive.xml(&relation.target)?.iter().flat_map(chart::blocks) {
-                let kind = if block.starts_with('|') { BlockKind::Table } else { BlockKind::Paragraph };
-                writer.block(kind, &block);
-            }
+            let blocks = archive.xml(&relation.target)?.as_ref().map(chart::blocks);
+            chart::write(blocks.unwrap_or_default(), writer);
         }
     }
     Ok(())
