@@ -13,6 +13,7 @@ mod hop;
 mod ingest;
 mod lab;
 mod load;
+mod mixed;
 mod pgbench;
 mod report;
 mod requests;
@@ -20,6 +21,7 @@ mod search;
 mod source;
 mod synthetic;
 mod traffic;
+mod wire;
 
 use super::Global;
 use crate::config::Settings;
@@ -36,6 +38,8 @@ pub(super) enum Bench {
     Hop(hop::Hop),
     /// Cached searches with and without the actor hop and the guards, in turns.
     Guards(guards::Guards),
+    /// Requests of all kinds at a fixed rate, repeated and new ones, reads and writes.
+    Mixed(mixed::Mixed),
     /// A whole ingest beside the embedder alone on the same chunks.
     Ingest(ingest::Ingest),
 }
@@ -52,6 +56,7 @@ impl Bench {
             Self::Search(search) => search.run(global, settings, &mut interrupt).await?,
             Self::Hop(hop) => hop.run(global, &mut interrupt).await?,
             Self::Guards(guards) => guards.run(global, settings, &mut interrupt).await?,
+            Self::Mixed(mixed) => mixed.run(global, settings, &mut interrupt).await?,
             Self::Ingest(ingest) => ingest.run(global, settings, &mut interrupt).await?,
         }
         Ok(ExitCode::SUCCESS)

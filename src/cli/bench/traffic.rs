@@ -1,17 +1,14 @@
 //! The load: closed-loop clients on one keep-alive connection each.
 //!
-//! They share the cores with the server, as pgbench's clients do, so they do as little as those: a
-//! blocking socket, a prepared body, a look at the status and at the end of the answer.
+//! They look at the status and at the end of each answer.
 
 use super::requests::unique;
-use anyhow::{Context, Result, bail, ensure};
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use super::wire::Connection;
+use anyhow::{Context, Result, ensure};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// Numbers that no earlier request of the process had; 0 is for those outside this file.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -102,7 +99,7 @@ fn ask_until(
         let body = expect.close(&bodies[at % bodies.len()]);
         at += 1;
         let began = Instant::now();
-        connection.search(&body, expect)?;
+        check(connection.ask("POST", "/v1/search", &body)?, expect)?;
         let ended = Instant::now();
         if ended > counted.end {
             break;
@@ -112,54 +109,6 @@ fn ask_until(
         }
     }
     Ok(millis)
-}
-
-struct Connection {
-    stream: TcpStream,
-    head: String,
-    buffer: Vec<u8>,
-}
-
-impl Connection {
-    fn open(address: &str) -> Result<Self> {
-        let stream = TcpStream::connect(address).with_context(|| format!("no answer from {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
-        let head =
-            format!("POST /v1/search HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n");
-        Ok(Self { stream, head, buffer: vec![0; 1 << 20] })
-    }
-
-    fn search(&mut self, body: &str, expect: Expect) -> Result<()> {
-        let request = format!("{}content-length: {}\r\n\r\n{body}", self.head, body.len());
-        self.stream.write_all(request.as_bytes())?;
-        let mut filled = 0;
-        let mut whole = None;
-        while whole.is_none_or(|length| filled < length) {
-            let read = self.stream.read(&mut self.buffer[filled..])?;
-            ensure!(read > 0, "the server closed the connection, or its answer is too long");
-            filled += read;
-            if whole.is_none() {
-                whole = length_of(&self.buffer[..filled])?;
-            }
-        }
-        check(&self.buffer[..filled], expect)
-    }
-}
-
-/// The length of head and body together, once the head is complete.
-fn length_of(answer: &[u8]) -> Result<Option<usize>> {
-    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
-    let head = std::str::from_utf8(&answer[..end]).context("the answer's head is not text")?;
-    for line in head.lines() {
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            return Ok(Some(end + 4 + value.trim().parse::<usize>()?));
-        }
-    }
-    bail!("an answer without its length")
 }
 
 /// Only full answers of the expected kind count: those of a fallback would flatter.
@@ -187,13 +136,6 @@ mod tests {
         let measured = Measured::of((1..=100).rev().map(f64::from).collect(), 2.0);
         assert!((measured.qps - 50.0).abs() < 1e-9);
         assert!((measured.p50_ms - 50.0).abs() < 1e-9 && (measured.p95_ms - 95.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn an_answers_length_is_known_once_its_head_is_complete() {
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-        assert_eq!(length_of(&answer[..20]).unwrap(), None);
-        assert_eq!(length_of(answer).unwrap(), Some(answer.len()));
     }
 
     #[test]
