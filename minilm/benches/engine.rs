@@ -1,6 +1,6 @@
 //! Speed of the engine on one thread: one query, a batch of 32 queries, 256-token chunks.
 //!
-//! `cargo bench -p mcp-rag-minilm` prints a table. `-- --json` prints one line for scripts/bench_embedder.py instead:
+//! `cargo bench -p mcp-rag-minilm` prints a table, in bf16 where this CPU has it; `-- --fp32` in fp32. `-- --json` prints one line for scripts/bench_embedder.py instead:
 //! the workloads, their embeddings and the median times, so that another engine can be measured on the same texts.
 //! The model is looked for as the tests do: `MCP_RAG_TEST_MODEL`, then `.local/model` of the workspace.
 
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mcp_rag_minilm::{Encoding, Model, Scratch};
+use mcp_rag_minilm::{Encoding, Model, Precision, Scratch};
 
 /// How long each workload is repeated.
 const TIME: Duration = Duration::from_millis(1_500);
@@ -31,7 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let directory = std::env::var_os("MCP_RAG_TEST_MODEL")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.local/model"), PathBuf::from);
-    let model = Model::load(&directory)?;
+    let precision = if asked("--fp32") { Precision::Fp32 } else { Precision::Auto };
+    let model = Model::load(&directory, precision)?;
     if !json {
         println!(
             "{:<10} {:>7} {:>12} {:>12} {:>14}",
@@ -67,10 +68,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     if json {
-        let report = serde_json::json!({ "instruction_set": model.instruction_set(), "workloads": report });
+        let report = serde_json::json!({ "kernel": model.kernel(), "workloads": report });
         println!("{report}");
     } else {
-        println!("instruction set: {}", model.instruction_set());
+        println!("kernel: {}", model.kernel());
     }
     Ok(())
 }

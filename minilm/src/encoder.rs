@@ -8,12 +8,16 @@ use std::path::Path;
 use crate::{
     LoadError,
     attention::{Attention, AttentionScratch},
+    bf16,
     buffer::Buffer,
     config::Config,
+    layer::Layer,
     matrix::{Activation, Linear},
     normalise::LayerNorm,
-    simd::Isa,
+    precision::Arithmetic,
+    simd::{Isa, bf16::Kernel},
     weights::Weights,
+    words::Words,
 };
 
 /// Rows that pass through a linear layer together: 8 tiles of AVX-512. Their intermediate activations fit in the second
@@ -32,42 +36,50 @@ pub struct Scratch {
     context: Buffer,
     intermediate: Buffer,
     attention: AttentionScratch,
+    bf16: bf16::Scratch,
 }
 
 pub(crate) struct Encoder {
     isa: Isa,
     config: Config,
-    words: Vec<f32>,
+    words: Words,
     /// Position embeddings, the embedding of the only token type added in.
     positions: Vec<f32>,
     norm: LayerNorm,
-    layers: Vec<Layer>,
+    layers: Layers,
 }
 
-struct Layer {
-    qkv: Linear,
-    output: Linear,
-    attention_norm: LayerNorm,
-    up: Linear,
-    down: Linear,
-    norm: LayerNorm,
+/// The layers, packed for what computes them.
+enum Layers {
+    Fp32(Vec<Layer<Linear>>),
+    Bf16(Kernel, Vec<Layer<bf16::Linear>>),
 }
 
 impl Encoder {
-    pub(crate) fn load(path: &Path, config: Config, isa: Isa) -> Result<Self, LoadError> {
+    pub(crate) fn load(path: &Path, config: Config, arithmetic: Arithmetic) -> Result<Self, LoadError> {
         let weights = &mut Weights::open(path)?;
-        let hidden = config.hidden_size;
+        let (hidden, isa) = (config.hidden_size, arithmetic.isa);
         let words = weights.read("embeddings.word_embeddings.weight", &[config.vocab_size, hidden])?;
+        let words = Words::new(words, hidden, arithmetic.precision());
         let mut positions = weights
             .read("embeddings.position_embeddings.weight", &[config.max_position_embeddings, hidden])?;
         let kinds = weights.read("embeddings.token_type_embeddings.weight", &[2, hidden])?;
         for row in positions.chunks_exact_mut(hidden) {
             row.iter_mut().zip(&kinds).for_each(|(position, kind)| *position += kind);
         }
-        let norm = layer_norm(weights, &config, "embeddings.LayerNorm")?;
-        let layers = (0..config.num_hidden_layers)
-            .map(|layer| Layer::load(weights, &config, isa, layer))
-            .collect::<Result<_, _>>()?;
+        let norm = LayerNorm::load(weights, &config, "embeddings.LayerNorm")?;
+        let indexes = 0..config.num_hidden_layers;
+        let layers = match arithmetic.kernel {
+            None => {
+                let pack = |matrix: &[f32], bias| Linear::pack(isa, matrix, bias);
+                let layers = indexes.map(|index| Layer::load(weights, &config, index, pack));
+                Layers::Fp32(layers.collect::<Result<_, _>>()?)
+            }
+            Some(kernel) => {
+                let layers = indexes.map(|index| Layer::load(weights, &config, index, bf16::Linear::pack));
+                Layers::Bf16(kernel, layers.collect::<Result<_, _>>()?)
+            }
+        };
         Ok(Self { isa, config, words, positions, norm, layers })
     }
 
@@ -75,8 +87,12 @@ impl Encoder {
         self.config.hidden_size
     }
 
-    pub(crate) fn isa(&self) -> Isa {
-        self.isa
+    pub(crate) fn arithmetic(&self) -> Arithmetic {
+        let kernel = match self.layers {
+            Layers::Fp32(_) => None,
+            Layers::Bf16(kernel, _) => Some(kernel),
+        };
+        Arithmetic { isa: self.isa, kernel }
     }
 
     /// The embeddings of `sequences`, each `1..=max_position_embeddings` known token ids long.
@@ -105,9 +121,19 @@ impl Encoder {
         let tokens: usize = sequences.iter().map(|sequence| sequence.len()).sum();
         scratch.hidden.reserve(tokens * width);
         self.look_up(sequences, &mut scratch.hidden);
-        self.norm.apply(self.isa, &mut scratch.hidden[..tokens * width]);
-        for layer in &self.layers {
-            layer.apply(self, scratch, sequences, tokens);
+        match &self.layers {
+            Layers::Fp32(layers) => {
+                self.norm.apply(self.isa, &mut scratch.hidden[..tokens * width]);
+                layers.iter().for_each(|layer| layer.apply(self, scratch, sequences, tokens));
+            }
+            Layers::Bf16(kernel, layers) => {
+                let hidden = &mut scratch.hidden[..tokens * width];
+                scratch.bf16.begin(*kernel, &self.norm, hidden);
+                let heads = self.config.num_attention_heads;
+                layers
+                    .iter()
+                    .for_each(|layer| layer.apply(*kernel, heads, hidden, &mut scratch.bf16, sequences));
+            }
         }
         let mut rows = scratch.hidden.chunks_exact(width);
         embeddings.extend(sequences.iter().map(|sequence| pool(rows.by_ref().take(sequence.len()), width)));
@@ -120,39 +146,13 @@ impl Encoder {
             for ((&id, position), row) in
                 sequence.iter().zip(self.positions.chunks_exact(width)).zip(&mut rows)
             {
-                let word = &self.words[id as usize * width..][..width];
-                row.iter_mut()
-                    .zip(word.iter().zip(position))
-                    .for_each(|(out, (word, position))| *out = word + position);
+                self.words.add(id, position, row);
             }
         }
     }
 }
 
-impl Layer {
-    fn load(weights: &mut Weights, config: &Config, isa: Isa, layer: usize) -> Result<Self, LoadError> {
-        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
-        let name = |part: &str| format!("encoder.layer.{layer}.{part}");
-        let (mut matrix, mut bias) = (Vec::new(), Vec::new());
-        for part in ["query", "key", "value"] {
-            let name = name(&format!("attention.self.{part}"));
-            matrix.extend(weights.read(&format!("{name}.weight"), &[hidden, hidden])?);
-            bias.extend(weights.read(&format!("{name}.bias"), &[hidden])?);
-        }
-        // Attention divides its scores by the root of the head size: scaling the queries once does the same.
-        let scale = ((hidden / config.num_attention_heads) as f32).sqrt().recip();
-        let queries = matrix[..hidden * hidden].iter_mut().chain(&mut bias[..hidden]);
-        queries.for_each(|weight| *weight *= scale);
-        Ok(Self {
-            qkv: Linear::pack(isa, &matrix, bias),
-            output: linear(weights, isa, &name("attention.output.dense"), hidden, hidden)?,
-            attention_norm: layer_norm(weights, config, &name("attention.output.LayerNorm"))?,
-            up: linear(weights, isa, &name("intermediate.dense"), intermediate, hidden)?,
-            down: linear(weights, isa, &name("output.dense"), hidden, intermediate)?,
-            norm: layer_norm(weights, config, &name("output.LayerNorm"))?,
-        })
-    }
-
+impl Layer<Linear> {
     fn apply(&self, encoder: &Encoder, scratch: &mut Scratch, sequences: &[&[u32]], tokens: usize) {
         let (isa, width) = (encoder.isa, encoder.config.hidden_size);
         let hidden = &mut scratch.hidden[..tokens * width];
@@ -182,22 +182,6 @@ impl Layer {
             self.norm.apply(isa, rows);
         }
     }
-}
-
-fn linear(
-    weights: &mut Weights,
-    isa: Isa,
-    name: &str,
-    outputs: usize,
-    inputs: usize,
-) -> Result<Linear, LoadError> {
-    let matrix = weights.read(&format!("{name}.weight"), &[outputs, inputs])?;
-    Ok(Linear::pack(isa, &matrix, weights.read(&format!("{name}.bias"), &[outputs])?))
-}
-
-fn layer_norm(weights: &mut Weights, config: &Config, name: &str) -> Result<LayerNorm, LoadError> {
-    let mut read = |part: &str| weights.read(&format!("{name}.{part}"), &[config.hidden_size]);
-    Ok(LayerNorm { weight: read("weight")?, bias: read("bias")?, epsilon: config.layer_norm_eps })
 }
 
 /// The mean of the rows, scaled to length 1.

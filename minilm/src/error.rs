@@ -37,6 +37,12 @@ pub enum LoadError {
         /// What is not supported.
         reason: String,
     },
+    /// This machine has no instructions for the precision.
+    #[error(
+        "this machine multiplies bf16 neither with AMX nor with AVX-512; choose the precision \"auto\" or \"fp32\": their \
+         vectors can be searched together with those of bf16"
+    )]
+    NoBf16,
 }
 
 impl LoadError {

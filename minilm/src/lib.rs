@@ -4,28 +4,33 @@
 //! but the result is allocated. A [`Model`] is immutable and shared; each thread that embeds owns a [`Scratch`].
 //!
 //! - [`tokenizer`](Tokenizer): WordPiece, identical to the reference implementation, linear in the input.
-//! - `encoder`: the network, over `matrix`, `attention` and `normalise`.
-//! - `simd`: the vector instructions, chosen at run time; the only `unsafe` code.
+//! - `encoder`: the network, in fp32 over `matrix`, `attention` and `normalise`, in bf16 over the same in `bf16`.
+//! - `simd`: vector and tile instructions, chosen at run time; the only `unsafe` code.
 //!
-//! Memory: about 90 MB for the weights, 4 MB for a scratch. Time is proportional to the tokens after truncation, so
+//! Memory: about 90 MB for the weights, 45 MB as bf16; 4 MB for a scratch. Time is proportional to the tokens after truncation, so
 //! a caller bounds it by the number of texts it passes at once.
 
 mod attention;
+mod bf16;
 mod buffer;
 mod config;
 mod encoder;
 mod error;
 mod functions;
+mod layer;
 mod matrix;
 mod model;
 mod normalise;
+mod precision;
 #[cfg(test)]
 mod reference;
 mod simd;
 mod tokenizer;
 mod weights;
+mod words;
 
 pub use encoder::Scratch;
 pub use error::LoadError;
 pub use model::Model;
+pub use precision::Precision;
 pub use tokenizer::{Encoding, Tokenizer};

@@ -2,7 +2,10 @@
 
 use std::{path::Path, sync::Arc};
 
-use crate::{Encoding, LoadError, Scratch, Tokenizer, config::Config, encoder::Encoder, simd::Isa};
+use crate::{
+    Encoding, LoadError, Precision, Scratch, Tokenizer, config::Config, encoder::Encoder,
+    precision::Arithmetic,
+};
 
 /// A sentence encoder. Cheap to clone, shared between threads.
 #[derive(Clone)]
@@ -16,16 +19,17 @@ impl Model {
     /// `sentence_bert_config.json` and `1_Pooling/config.json`.
     ///
     /// # Errors
-    /// If a file is missing, damaged, or describes a model of another architecture.
-    pub fn load(directory: &Path) -> Result<Self, LoadError> {
-        Self::load_for(directory, Isa::detect())
+    /// If a file is missing, damaged, or describes a model of another architecture, or if this machine cannot compute in
+    /// the precision.
+    pub fn load(directory: &Path, precision: Precision) -> Result<Self, LoadError> {
+        Self::load_for(directory, Arithmetic::choose(precision)?)
     }
 
-    pub(crate) fn load_for(directory: &Path, isa: Isa) -> Result<Self, LoadError> {
+    pub(crate) fn load_for(directory: &Path, arithmetic: Arithmetic) -> Result<Self, LoadError> {
         let config = Config::load(directory)?;
         let tokenizer =
             Tokenizer::load(&directory.join("tokenizer.json"), config.max_tokens, config.vocab_size)?;
-        let encoder = Encoder::load(&directory.join("model.safetensors"), config, isa)?;
+        let encoder = Encoder::load(&directory.join("model.safetensors"), config, arithmetic)?;
         Ok(Self { encoder: Arc::new(encoder), tokenizer })
     }
 
@@ -34,9 +38,14 @@ impl Model {
         self.encoder.dimensions()
     }
 
-    /// The instruction set the model computes with: `avx512`, `avx2` or `portable`.
-    pub fn instruction_set(&self) -> &'static str {
-        self.encoder.isa().name()
+    /// What the model computes with: `amx-bf16`, `avx512-bf16`, `avx512`, `avx2` or `portable`.
+    pub fn kernel(&self) -> &'static str {
+        self.encoder.arithmetic().name()
+    }
+
+    /// The precision that was asked for or chosen.
+    pub fn precision(&self) -> Precision {
+        self.encoder.arithmetic().precision()
     }
 
     /// The tokenizer whose encodings [`Model::embed`] takes.

@@ -1,4 +1,5 @@
 use super::actor::{Embed, Embedder, Engine, Local, Purpose};
+use super::query_cache::QueryCache;
 use super::queue::Queue;
 use super::remote::Remote;
 use super::settings::{EmbedderKind, EmbedderSettings};
@@ -20,6 +21,7 @@ const LOCAL: &str = "all-MiniLM-L6-v2";
 pub struct EmbedderHandle {
     handle: Handle<Embedder>,
     circuit: Circuit,
+    known: QueryCache,
     key: Key,
     tokenizer: Tokenizer,
     model: Arc<str>,
@@ -40,7 +42,8 @@ impl EmbedderHandle {
     }
 
     async fn start_local(tree: &Tree, settings: &EmbedderSettings) -> Result<Self, StartError> {
-        let model = Model::load(&settings.directory()).map_err(|error| refused(&error))?;
+        let model =
+            Model::load(&settings.directory(), settings.precision).map_err(|error| refused(&error))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if settings.threads == 0 { cores } else { settings.threads };
         let (weights, batch_tokens) = (model.clone(), settings.batch_tokens);
@@ -54,6 +57,7 @@ impl EmbedderHandle {
             }
         };
         let handle = tree.start(tree.spec("embedder", settings.queue), factory).await?;
+        tracing::info!(kernel = model.kernel(), threads = count, "embedding model ready");
         // Its supervisor restarts it within milliseconds: it is never away for long, and never slow but
         // by our own load.
         let breaker = BreakerSettings {
@@ -64,6 +68,7 @@ impl EmbedderHandle {
         Ok(Self {
             handle,
             circuit: Circuit::new("embedder", breaker),
+            known: QueryCache::new(settings.query_cache),
             key: Live::new(None),
             tokenizer: model.tokenizer().clone(),
             model: LOCAL.into(),
@@ -86,6 +91,7 @@ impl EmbedderHandle {
         Ok(Self {
             handle,
             circuit,
+            known: QueryCache::new(settings.query_cache),
             key,
             tokenizer,
             model: settings.model.as_deref().unwrap_or_default().into(),
@@ -129,6 +135,10 @@ impl EmbedderHandle {
     /// # Cancel safety
     /// Dropping the future withdraws the texts that no thread has taken yet, or closes the connection.
     pub async fn embed(&self, embed: Embed, deadline: Deadline) -> Result<Vec<Vec<f32>>, ModelError> {
+        self.known.embed(embed, async |embed| self.ask(embed, deadline).await).await
+    }
+
+    async fn ask(&self, embed: Embed, deadline: Deadline) -> Result<Vec<Vec<f32>>, ModelError> {
         let Some(within) = self.query_within else { return self.embed_here(embed, deadline).await };
         // Without a hop and without taking the probe's place, which belongs to the call itself.
         self.circuit.refuses_now()?;

@@ -5,6 +5,8 @@
 //!   forward pass; queries go before passages, and a pass is short, so a query waits for one at most.
 //! * A remote one is asked over a bounded number of connections, some of them for queries alone. What it
 //!   replies is checked before anyone sees it: count, order, length, finite numbers.
+//! * The vectors of queries are remembered by the texts' hashes: a repeated query asks nobody, and is whole even while
+//!   the model is away.
 //! * Whoever embeds, documents are cut into chunks by the local model's tokenizer, so that the same
 //!   document has the same chunks under every model.
 //! * Overload: a fixed number of requests is admitted; the next one fails at once. A model that fails is
@@ -13,6 +15,7 @@
 
 mod actor;
 mod handle;
+mod query_cache;
 mod queue;
 mod remote;
 mod settings;

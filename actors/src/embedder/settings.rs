@@ -1,3 +1,4 @@
+use mcp_rag_minilm::Precision;
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -5,6 +6,8 @@ use std::time::Duration;
 
 /// More than the index of half-precision vectors holds.
 const MAX_DIMENSIONS: usize = 4000;
+/// Some 1.5 GB with the local model's vectors.
+const MAX_QUERY_CACHE: u64 = 1_000_000;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,10 +15,14 @@ pub struct EmbedderSettings {
     pub kind: EmbedderKind,
     /// The local model; its tokenizer cuts documents into chunks whoever embeds them.
     pub model_dir: PathBuf,
+    /// Of the local model's products.
+    pub precision: Precision,
     /// 0: one per core.
     pub threads: usize,
     pub queue: usize,
     pub batch_tokens: usize,
+    /// Queries whose vectors are remembered; 0: none.
+    pub query_cache: u64,
     pub base_url: Option<String>,
     pub model: Option<String>,
     pub api_key: Option<SecretString>,
@@ -48,6 +55,9 @@ pub enum EmbedderKind {
 
 impl EmbedderSettings {
     pub fn validate(&self) -> Result<(), String> {
+        if self.query_cache > MAX_QUERY_CACHE {
+            return Err(format!("embedder.query_cache must be within 0..={MAX_QUERY_CACHE}"));
+        }
         if self.kind == EmbedderKind::Local {
             return Ok(());
         }

@@ -6,6 +6,11 @@
 //!
 //! All `unsafe` of the crate lives in this folder.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx512_bf16;
+pub(crate) mod bf16;
 mod portable;
 pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]

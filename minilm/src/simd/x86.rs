@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Op, Simd};
+use super::{Op, Simd, amx::Amx, avx512_bf16::Avx512Bf16};
 
 /// Proof that the CPU has AVX-512F.
 #[derive(Clone, Copy, Debug)]
@@ -93,39 +93,48 @@ macro_rules! intrinsics {
     };
 }
 
-impl Simd for Avx512 {
-    /// 28 accumulators, 2 panel vectors and 1 broadcast value: 31 of 32 registers.
-    const TILE_ROWS: usize = 14;
-    intrinsics!(
-        16,
-        __m512,
-        _mm512_set1_ps,
-        _mm512_loadu_ps,
-        _mm512_storeu_ps,
-        _mm512_add_ps,
-        _mm512_sub_ps,
-        _mm512_mul_ps,
-        _mm512_div_ps,
-        _mm512_min_ps,
-        _mm512_max_ps,
-        _mm512_fmadd_ps
-    );
-    #[inline(always)]
-    fn scale_by_power_of_two(self, value: __m512, exponent: __m512) -> __m512 {
-        // SAFETY: `self` proves AVX-512F.
-        unsafe { _mm512_scalef_ps(value, exponent) }
-    }
-    #[inline(always)]
-    fn sum(self, value: __m512) -> f32 {
-        // SAFETY: `self` proves AVX-512F.
-        unsafe { _mm512_reduce_add_ps(value) }
-    }
-    #[inline(always)]
-    fn largest(self, value: __m512) -> f32 {
-        // SAFETY: `self` proves AVX-512F.
-        unsafe { _mm512_reduce_max_ps(value) }
-    }
+/// [`Simd`] on vectors of 512 bits for a proof of at least AVX-512F.
+macro_rules! avx512 {
+    ($proof:ty) => {
+        impl Simd for $proof {
+            /// 28 accumulators, 2 panel vectors and 1 broadcast value: 31 of 32 registers.
+            const TILE_ROWS: usize = 14;
+            intrinsics!(
+                16,
+                __m512,
+                _mm512_set1_ps,
+                _mm512_loadu_ps,
+                _mm512_storeu_ps,
+                _mm512_add_ps,
+                _mm512_sub_ps,
+                _mm512_mul_ps,
+                _mm512_div_ps,
+                _mm512_min_ps,
+                _mm512_max_ps,
+                _mm512_fmadd_ps
+            );
+            #[inline(always)]
+            fn scale_by_power_of_two(self, value: __m512, exponent: __m512) -> __m512 {
+                // SAFETY: `self` proves AVX-512F.
+                unsafe { _mm512_scalef_ps(value, exponent) }
+            }
+            #[inline(always)]
+            fn sum(self, value: __m512) -> f32 {
+                // SAFETY: `self` proves AVX-512F.
+                unsafe { _mm512_reduce_add_ps(value) }
+            }
+            #[inline(always)]
+            fn largest(self, value: __m512) -> f32 {
+                // SAFETY: `self` proves AVX-512F.
+                unsafe { _mm512_reduce_max_ps(value) }
+            }
+        }
+    };
 }
+
+avx512!(Avx512);
+avx512!(Avx512Bf16);
+avx512!(Amx);
 
 impl Simd for Avx2 {
     /// 12 accumulators, 2 panel vectors and 1 broadcast value: 15 of 16 registers.
