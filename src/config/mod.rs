@@ -67,6 +67,9 @@ pub struct IngestSettings {
     pub parser_processes: usize,
     pub parser_memory_mb: u64,
     pub parser_timeout_ms: u64,
+    /// Questions to the chat model about chunks at once, and how long a document waits for a model that is away.
+    pub context_calls: usize,
+    pub context_wait_ms: u64,
     /// Whether the server itself works; `mcp-rag worker` always does.
     pub worker: bool,
 }
@@ -134,6 +137,10 @@ impl Settings {
         )?;
         require(self.ingest.parser_memory_mb >= 256, "ingest.parser_memory_mb must be at least 256")?;
         require(self.ingest.parser_timeout_ms >= 1, "ingest.parser_timeout_ms must be at least 1")?;
+        require(
+            (1..=256).contains(&self.ingest.context_calls),
+            "ingest.context_calls must be within 1..=256",
+        )?;
         require(self.ingest.lease_ms >= 1000, "ingest.lease_ms must be at least 1000")?;
         require((1..=256).contains(&self.database.pool_size), "database.pool_size must be within 1..=256")?;
         require(

@@ -1,3 +1,5 @@
+mod chunking;
+
 use super::body::Json;
 use super::page::{Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource};
@@ -5,7 +7,11 @@ use crate::error::Error;
 use crate::rag::ingest::holds_nul;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, http::StatusCode};
-use mcp_rag_actors::store::{Collection, CollectionId, CreateCollection, DeleteCollection, UpdateCollection};
+use chunking::{ChunkingChange, ChunkingView};
+use mcp_rag_actors::store::{
+    Chunking, Collection, CollectionId, CreateCollection, DeleteCollection, ReindexCollection,
+    UpdateCollection, Updated,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -13,8 +19,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 const LIMIT: Duration = Duration::from_secs(10);
-/// Deleting a large collection takes a while; it is one transaction.
-const DELETE_LIMIT: Duration = Duration::from_secs(30);
+/// Deleting a large collection, or queueing all its documents, takes a while; it is one transaction.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
 const MAX_NAME: usize = 128;
 const MAX_DESCRIPTION: usize = 4096;
 const MAX_METADATA: usize = 16 * 1024;
@@ -27,7 +33,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(get))
                 .route(web::patch().to(update))
                 .route(web::delete().to(delete)),
-        );
+        )
+        .service(resource("/collections/{name}/reindex").route(web::post().to(reindex)));
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -41,24 +48,10 @@ pub(super) struct NewCollection {
     #[schema(value_type = Option<Object>)]
     metadata: Option<Value>,
     #[serde(default)]
-    chunking: Chunking,
+    chunking: ChunkingChange,
     /// A code or English name (`en`, `german`); an unknown one is searched without stemming.
     #[serde(default)]
     language: Option<String>,
-}
-
-/// Sizes in the embedder's tokens.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Chunking {
-    max_tokens: u32,
-    overlap_tokens: u32,
-}
-
-impl Default for Chunking {
-    fn default() -> Self {
-        Self { max_tokens: 256, overlap_tokens: 32 }
-    }
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -67,6 +60,8 @@ pub(super) struct CollectionChange {
     description: Option<String>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<Value>,
+    /// What is named changes, and a job cuts the collection's documents anew.
+    chunking: Option<ChunkingChange>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,7 +72,7 @@ pub(super) struct CollectionView {
     #[schema(value_type = Object)]
     metadata: Value,
     language: String,
-    chunking: Chunking,
+    chunking: ChunkingView,
     /// Searchable documents and chunks.
     documents: i64,
     chunks: i64,
@@ -85,6 +80,9 @@ pub(super) struct CollectionView {
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
+    /// The job that cuts its documents anew, in the answer to the change that began it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
 }
 
 impl From<Collection> for CollectionView {
@@ -95,14 +93,12 @@ impl From<Collection> for CollectionView {
             description: collection.description,
             metadata: collection.metadata,
             language: collection.language,
-            chunking: Chunking {
-                max_tokens: collection.max_tokens,
-                overlap_tokens: collection.overlap_tokens,
-            },
+            chunking: collection.chunking.into(),
             documents: collection.documents,
             chunks: collection.chunks,
             created_at: collection.created_at,
             updated_at: collection.updated_at,
+            job: None,
         }
     }
 }
@@ -135,16 +131,6 @@ impl NewCollection {
             return Err(Error::invalid("name", message));
         }
         check_description(&self.description)?;
-        let Chunking { max_tokens, overlap_tokens } = self.chunking;
-        if !(32..=8192).contains(&max_tokens) {
-            return Err(Error::invalid("chunking.max_tokens", "`max_tokens` is between 32 and 8192"));
-        }
-        if overlap_tokens > max_tokens / 2 {
-            return Err(Error::invalid(
-                "chunking.overlap_tokens",
-                "`overlap_tokens` is at most half of `max_tokens`",
-            ));
-        }
         let language = |text: &str| {
             !text.is_empty()
                 && text.len() <= 32
@@ -172,6 +158,7 @@ pub(super) async fn create(
     new.check()?;
     let metadata = new.metadata.unwrap_or_else(|| json!({}));
     check_metadata(&metadata)?;
+    let chunking = new.chunking.over(Chunking::default(), state.rag.generator.model().is_some())?;
     let caller = principal.caller(LIMIT);
     let create = CreateCollection {
         tenant: caller.tenant,
@@ -179,8 +166,7 @@ pub(super) async fn create(
         description: new.description,
         metadata,
         language: new.language.unwrap_or_else(|| "en".to_owned()),
-        max_tokens: new.chunking.max_tokens,
-        overlap_tokens: new.chunking.overlap_tokens,
+        chunking,
     };
     let created = state.rag.store.call(create, caller.deadline).await?;
     state.rag.catalog.forget();
@@ -223,7 +209,7 @@ pub(super) async fn get(
     Ok(HttpResponse::Ok().json(CollectionView::from(collection)))
 }
 
-/// Change a collection's description or metadata.
+/// Change a collection's description, metadata or chunking.
 #[utoipa::path(patch, path = "/v1/collections/{name}", tag = "collections", params(("name" = String, Path)),
     request_body(content = CollectionChange, example = json!({"description": "animals"})), responses((status = 200, body = CollectionView), (status = 404)))]
 pub(super) async fn update(
@@ -238,13 +224,42 @@ pub(super) async fn update(
     if let Some(metadata) = &change.metadata {
         check_metadata(metadata)?;
     }
-    let caller = principal.caller(LIMIT);
-    let id = state.rag.catalog.get(caller, &name).await?.id;
-    let CollectionChange { description, metadata } = change;
-    let update = UpdateCollection { tenant: caller.tenant, id, description, metadata };
-    let updated = state.rag.store.call(update, caller.deadline).await?;
+    let caller = principal.caller(WRITE_LIMIT);
+    let now = state.rag.catalog.get(caller, &name).await?;
+    let chat = state.rag.generator.model().is_some();
+    let CollectionChange { description, metadata, chunking } = change;
+    let chunking = chunking.map(|change| change.over(now.chunking, chat)).transpose()?;
+    let update = UpdateCollection { tenant: caller.tenant, id: now.id, description, metadata, chunking };
+    let Updated { collection, reindex } = state.rag.store.call(update, caller.deadline).await?;
     state.rag.catalog.forget();
-    Ok(HttpResponse::Ok().json(CollectionView::from(updated)))
+    state.rag.progress.arrived.notify_one();
+    let job = reindex.map(|reindex| reindex.job.to_string());
+    Ok(HttpResponse::Ok().json(CollectionView { job, ..CollectionView::from(collection) }))
+}
+
+/// What a reindex works on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReindexView {
+    /// Absent when nothing is published yet.
+    job: Option<String>,
+    documents: i64,
+}
+
+/// Cut, embed and index a collection's documents anew.
+#[utoipa::path(post, path = "/v1/collections/{name}/reindex", tag = "collections", params(("name" = String, Path)),
+    responses((status = 202, body = ReindexView), (status = 404)))]
+pub(super) async fn reindex(
+    state: Data<State>,
+    principal: Principal,
+    name: Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = principal.caller(WRITE_LIMIT);
+    let id = state.rag.catalog.get(caller, &name).await?.id;
+    let reindex = ReindexCollection { tenant: caller.tenant, id };
+    let begun = state.rag.store.call(reindex, caller.deadline).await?;
+    state.rag.progress.arrived.notify_one();
+    let (job, documents) = begun.map_or((None, 0), |begun| (Some(begun.job.to_string()), begun.documents));
+    Ok(HttpResponse::Accepted().json(ReindexView { job, documents }))
 }
 
 /// Delete a collection with everything in it.
@@ -255,7 +270,7 @@ pub(super) async fn delete(
     principal: Principal,
     name: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = principal.caller(DELETE_LIMIT);
+    let caller = principal.caller(WRITE_LIMIT);
     let id = state.rag.catalog.get(caller, &name).await?.id;
     let receipt =
         state.rag.store.call(DeleteCollection { tenant: caller.tenant, id }, caller.deadline).await?;

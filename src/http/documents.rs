@@ -48,6 +48,8 @@ pub(super) struct DocumentView {
     acl: Vec<String>,
     /// Searchable chunks.
     chunks: i32,
+    /// What the searchable version had to do without; empty when all is well.
+    warnings: Vec<String>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
@@ -68,6 +70,7 @@ impl From<Document> for DocumentView {
             attributes: document.attributes,
             acl: document.acl,
             chunks: document.chunks,
+            warnings: document.warnings,
             created_at: document.created_at,
             updated_at: document.updated_at,
         }

@@ -21,6 +21,7 @@ use utoipa::OpenApi;
         collections::list,
         collections::get,
         collections::update,
+        collections::reindex,
         collections::delete,
         documents::accept::put,
         documents::accept::create_many,

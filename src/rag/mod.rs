@@ -9,6 +9,7 @@ pub mod filter;
 pub mod ingest;
 mod rerank;
 pub mod search;
+mod window;
 
 use crate::config::{Running, Settings};
 use catalog::Catalog;
@@ -23,6 +24,7 @@ use mcp_rag_actors::webhook::WebhookHandle;
 use moka::future::Cache;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Who asks, and until when: set once where a request enters.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +56,8 @@ pub struct Rag {
     pub catalog: Catalog,
     pub progress: ingest::Progress,
     pub running: Running,
+    /// Places for questions to the chat model about chunks: answers must not wait behind an ingest.
+    context_calls: Semaphore,
     /// Searches under way, and those that ended a moment ago.
     flights: Cache<String, Arc<search::SearchResponse>>,
 }
@@ -68,6 +72,7 @@ impl Rag {
         let catalog = Catalog::new(store.clone(), Duration::from_secs(1));
         let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
         let progress = ingest::Progress::default();
+        let context_calls = Semaphore::new(settings.ingest.context_calls);
         let running = Running::new(settings);
         Self {
             store,
@@ -80,6 +85,7 @@ impl Rag {
             catalog,
             progress,
             running,
+            context_calls,
             flights,
         }
     }

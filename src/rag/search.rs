@@ -2,7 +2,7 @@
 
 use super::catalog::Selection;
 use super::rerank::{Ranked, in_order};
-use super::{Caller, Rag};
+use super::{Caller, Rag, window};
 use crate::error::{Code, Error};
 use mcp_rag_actors::embedder::{Embed, Purpose};
 use mcp_rag_actors::store::{Collection, Filter, Mode, SearchChunks, Source, TermKey};
@@ -75,6 +75,9 @@ pub struct SearchResult {
     pub score: f32,
     pub scores: Scores,
     pub span: Span,
+    /// Of a collection that finds sentences and returns windows: the sentence that was found, inside `span`.
+    #[serde(rename = "match", default, skip_serializing_if = "Option::is_none")]
+    pub matched: Option<Span>,
     pub tokens: i32,
     #[schema(value_type = Object)]
     pub attributes: serde_json::Value,
@@ -224,7 +227,8 @@ impl Rag {
                 }
             }
         };
-        let (limit, rerank) = self.candidates(query, &mut degraded);
+        let (wanted, rerank) = self.candidates(query, &mut degraded);
+        let limit = window::reach(wanted, collections);
         let embed_ms = millis(began);
         let searched = Instant::now();
         let search = SearchChunks {
@@ -248,7 +252,9 @@ impl Rag {
             degraded.push(Degradation::new("database", "unavailable", "replica"));
         }
         let top_k = usize::from(query.top_k);
-        let complete = hits.len() >= top_k || exact || mode == Mode::Lexical;
+        let all_seen = hits.len() < usize::from(limit) && (exact || mode == Mode::Lexical);
+        let hits = window::collapse(hits, usize::from(wanted));
+        let complete = hits.len() >= top_k || all_seen;
         let search_ms = millis(searched);
         let mut hits = if rerank {
             let rerank = self.rerank(query, hits, &mut degraded, caller.deadline);
@@ -335,6 +341,7 @@ fn pack(hits: Vec<Ranked>, query: &SearchQuery, collections: &[Collection]) -> (
             score: hit.score,
             scores: Scores { dense: hit.dense, lexical: hit.lexical, rerank },
             span: Span { start: hit.span.0, end: hit.span.1 },
+            matched: hit.matched.map(|(start, end)| Span { start, end }),
             tokens: hit.tokens,
             attributes: hit.attributes,
         });

@@ -12,7 +12,10 @@ fn a_collection_is_created_read_changed_and_deleted_with_a_receipt() {
         ("name", json!("handbook")),
         ("description", json!("how we work")),
         ("metadata", json!({"owner": "ops", "year": 2026})),
-        ("chunking", json!({"max_tokens": 64, "overlap_tokens": 8})),
+        (
+            "chunking",
+            json!({"strategy": "structure", "max_tokens": 64, "overlap_tokens": 8, "context": "none"}),
+        ),
         ("language", json!("de")),
         ("documents", json!(0)),
         ("chunks", json!(0)),

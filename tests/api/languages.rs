@@ -2,7 +2,7 @@ use crate::support::Server;
 use serde_json::json;
 
 /// Language of the collection, text, and queries that must find it (and nothing else does).
-const TABLE: [(&str, &str, &[&str]); 9] = [
+const TABLE: [(&str, &str, &[&str]); 11] = [
     ("en", "The engineers rotated the passwords.", &["engineer", "rotate password", "ROTATING", "Passwords"]),
     (
         "de",
@@ -13,9 +13,11 @@ const TABLE: [(&str, &str, &[&str]); 9] = [
     ("es", "Los niños corrían por las calles.", &["niño", "nino", "calle"]),
     ("ru", "Книги лежат на столе.", &["книга", "КНИГИ"]),
     ("tlh", "Qapla' batlh je jIH naDev.", &["batlh", "QAPLA"]),
-    ("zh", "数据库的密码应该定期更换。", &["密码", "数据库", "更换"]),
-    ("ja", "データベースのパスワードを変更する。", &["パスワード", "変更"]),
-    ("ko", "비밀번호를 정기적으로 바꾸십시오.", &["비밀번호", "정기적"]),
+    ("zh", "数据库的密码应该定期更换。", &["密码", "数据库", "更换", "换", "数据库密码"]),
+    ("ja", "黒い猫はデータベースのパスワードを変更する。", &["パスワード", "変更", "猫", "ﾊﾟｽﾜｰﾄﾞ"]),
+    ("ko", "비밀번호를 정기적으로 바꾸고 물을 마신다.", &["비밀번호", "정기적", "물"]),
+    ("th", "ควรเปลี่ยนรหัสผ่านของฐานข้อมูลเป็นประจำ", &["รหัสผ่าน", "ฐานข้อมูล"]),
+    ("zh-TW", "資料庫的密碼應該定期更換。", &["密碼", "資料庫"]),
 ];
 
 #[test]
@@ -56,4 +58,15 @@ fn cjk_text_in_an_english_collection_is_found_too() {
     server.ingest("docs", &[("a", "The manual says 数据库密码 in one line."), ("b", "Nothing of that.")]);
     assert_eq!(server.search_in("docs", "密码", "lexical"), ["a"]);
     assert_eq!(server.search_in("docs", "manual", "lexical"), ["a"]);
+}
+
+#[test]
+fn a_keyword_of_several_characters_does_not_find_each_of_them_apart() {
+    let server = Server::start();
+    server.create_with(&json!({"name": "zh", "language": "zh"}));
+    server.ingest("zh", &[("password", "请保管好密码。"), ("dense", "树木很密。"), ("number", "邮政编码。")]);
+    assert_eq!(server.search_in("zh", "密码", "lexical"), ["password"]);
+    let mut found = server.search_in("zh", "密", "lexical");
+    found.sort();
+    assert_eq!(found, ["dense", "password"]);
 }

@@ -1,6 +1,7 @@
 //! A chat model that answers, invents, fails in every way, and is let go when nobody listens.
 
 mod breaker;
+mod context;
 mod failures;
 mod streams;
 

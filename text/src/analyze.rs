@@ -1,6 +1,8 @@
 //! The lexical analyzer: text to the terms BM25 counts.
 //!
-//! Documents and queries pass through the same function, so a term matches exactly when both sides reduce to it.
+//! Documents and queries pass through the same function, so a term matches exactly when both sides reduce to it. Only
+//! single characters of Chinese, Japanese and Korean differ: documents hold them besides their bigrams, as
+//! [`term_counts`] says, and a query asks for one when it is one.
 //! Changing anything here changes the terms of stored chunks: collections must be ingested again.
 
 use std::collections::HashMap;
@@ -24,14 +26,18 @@ pub struct TermCounts {
     pub length: u32,
 }
 
-/// The terms of `text` in order, repeats included.
+/// The terms of a query, or of a text that is compared with one, in order, repeats included.
 pub fn analyze(text: &str, language: Language) -> Vec<String> {
     let mut terms = Vec::new();
-    for_each_term(text, language, |term, _| terms.push(term));
+    for_each_term(text, language, |term, form| {
+        if form != Form::Single {
+            terms.push(term);
+        }
+    });
     terms
 }
 
-/// Counts the terms of `text`.
+/// Counts the terms of a text to be indexed.
 pub fn term_counts(text: &str, language: Language) -> TermCounts {
     let mut positions: HashMap<String, usize> = HashMap::new();
     let mut counts = TermCounts::default();

@@ -6,17 +6,23 @@
 //!
 //! The text is tokenised once to plan the cuts, and each chunk once more to be certain. Sections are kept whole where they fit, tiny neighbours are put together, and what
 //! is too long is cut at the end of a block, else of a sentence or a line, else of a word, else between characters.
+//! That is [`Strategy::Structure`]; the other strategies have a module each.
 
 mod context;
 mod pack;
 mod pieces;
 mod sections;
+mod sentence_window;
+mod strategy;
+mod syntax;
 mod token_index;
+mod token_window;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-pub use context::context_prefix;
+pub use context::{context_prefix, first_words};
+pub use strategy::Strategy;
 
 use super::parse::Parsed;
 use context::Contexts;
@@ -73,6 +79,16 @@ pub struct Chunk {
     pub context: Arc<str>,
     /// Tokens of the text, context left out.
     pub tokens: usize,
+    /// What a search returns in place of the chunk's own text.
+    pub window: Option<Window>,
+}
+
+/// The text around a chunk that is found by less.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Bytes of the parsed text; holds the chunk's span.
+    pub span: Range<usize>,
+    pub tokens: usize,
 }
 
 impl Chunk {
@@ -87,16 +103,36 @@ impl Chunk {
 pub fn chunk(
     parsed: &Parsed,
     title: Option<&str>,
+    strategy: Strategy,
     limits: ChunkLimits,
     tokens: &dyn TokenSpans,
 ) -> Vec<Chunk> {
     let limits = limits.sane();
     let index = TokenIndex::new(&parsed.text, tokens);
-    let blocks = sections::tile(parsed);
     let mut contexts = Contexts::new(title, limits.context(), tokens);
+    match strategy {
+        Strategy::Structure => structure(parsed, &index, limits, contexts),
+        Strategy::Tokens => token_window::chunk(&parsed.text, &index, limits, contexts),
+        Strategy::SentenceWindow { sentences } => {
+            sentence_window::chunk(parsed, sentences, &index, limits, contexts)
+        }
+        Strategy::Syntax { language, apart } => {
+            let by_syntax = syntax::chunk(&parsed.text, language, apart, &index, limits, &mut contexts);
+            by_syntax.unwrap_or_else(|| structure(parsed, &index, limits, contexts))
+        }
+    }
+}
+
+fn structure(
+    parsed: &Parsed,
+    index: &TokenIndex<'_>,
+    limits: ChunkLimits,
+    mut contexts: Contexts<'_>,
+) -> Vec<Chunk> {
+    let blocks = sections::tile(parsed);
     let mut chunks = Vec::new();
-    for group in sections::groups(&blocks, &index, limits) {
-        pack::pack(&parsed.text, &blocks[group], &index, limits, &mut contexts, &mut chunks);
+    for group in sections::groups(&blocks, index, limits) {
+        pack::pack(&parsed.text, &blocks[group], index, limits, &mut contexts, &mut chunks);
     }
     chunks
 }

@@ -11,6 +11,10 @@ pub mod fidelity;
 mod fold;
 pub mod language;
 pub mod parse;
+mod scripts;
 pub mod sentences;
+mod source_language;
 mod stopwords;
 mod words;
+
+pub use source_language::SourceLanguage;

@@ -161,7 +161,7 @@ fn parse_within(
         MediaType::Csv => csv::parse(&decode::decode(bytes)?, limits),
         MediaType::Json => json::parse(&decode::decode(bytes)?, limits),
         MediaType::Ndjson => json::parse_lines(&decode::decode(bytes)?, limits),
-        MediaType::Code => Ok(code::parse(decode::decode(bytes)?.into_owned())),
+        MediaType::Code(_) => Ok(code::parse(decode::decode(bytes)?.into_owned())),
         MediaType::Eml => eml::parse(bytes, limits, nesting),
         MediaType::Epub => epub::parse(bytes, limits),
         MediaType::Odt => odt::parse(bytes, limits),

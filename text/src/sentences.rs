@@ -1,8 +1,11 @@
-//! Sentence boundaries: Unicode's rules, corrected for abbreviations, initials and lines that are not sentences.
+//! Sentence boundaries: Unicode's rules, corrected for abbreviations, initials and lines that are not sentences, and
+//! for Thai and Lao, which end a sentence with a space.
 
 use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
+
+use crate::scripts::is_thai_or_lao;
 
 /// The sentences of `text`: in order, without surrounding white space, holding every visible character.
 pub fn sentences(text: &str) -> Vec<Range<usize>> {
@@ -24,13 +27,38 @@ pub fn sentences(text: &str) -> Vec<Range<usize>> {
                 sentence.start..visible.end
             }
             finished => {
-                found.extend(finished);
+                found.extend(finished.into_iter().flat_map(|sentence| at_spaces(text, sentence)));
                 visible
             }
         });
     }
-    found.extend(open);
+    found.extend(open.into_iter().flat_map(|sentence| at_spaces(text, sentence)));
     found
+}
+
+/// Thai and Lao write a space where a sentence ends, and within one around numbers and lists: a part of at least so
+/// many bytes (about twenty syllables) is long enough to be one.
+const SPACED_SENTENCE: usize = 180;
+
+/// A Thai or Lao sentence cut at the spaces that may end one; any other as it is.
+fn at_spaces(text: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
+    let body = &text[sentence.clone()];
+    if body.len() < SPACED_SENTENCE || !body.contains(is_thai_or_lao) {
+        return vec![sentence];
+    }
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for (at, space) in body.char_indices().filter(|(_, c)| c.is_whitespace()) {
+        let letters = |c: Option<char>| c.is_some_and(is_thai_or_lao);
+        let before = body[..at].chars().next_back();
+        let after = body[at + space.len_utf8()..].chars().next();
+        if at >= start + SPACED_SENTENCE && letters(before) && letters(after) {
+            parts.push(trimmed(&body[start..at], sentence.start + start));
+            start = at + space.len_utf8();
+        }
+    }
+    parts.push(trimmed(&body[start..], sentence.start + start));
+    parts
 }
 
 fn trimmed(piece: &str, at: usize) -> Range<usize> {
@@ -52,7 +80,26 @@ fn continues(body: &str, gap: &str, next: &str) -> bool {
 }
 
 fn is_terminal(c: char) -> bool {
-    matches!(c, '.' | '!' | '?' | '…' | ':' | '。' | '！' | '？' | '．' | '।' | '؟' | '۔')
+    matches!(
+        c,
+        '.' | '!'
+            | '?'
+            | '…'
+            | ':'
+            | '。'
+            | '！'
+            | '？'
+            | '．'
+            | '｡'
+            | '।'
+            | '॥'
+            | '؟'
+            | '۔'
+            | '።'
+            | '։'
+            | '။'
+            | '។'
+    )
 }
 
 fn is_closing(c: char) -> bool {
@@ -182,6 +229,21 @@ mod tests {
     #[test]
     fn chinese_and_japanese_stops_need_no_space() {
         assert_eq!(split("今天下雨。明天晴！好吗？"), ["今天下雨。", "明天晴！", "好吗？"]);
+        assert_eq!(
+            split("「はい。」彼は言った。それだけだ｡次"),
+            ["「はい。」", "彼は言った。", "それだけだ｡", "次"]
+        );
+        assert_eq!(split("오늘 비가 온다. 내일은 맑다."), ["오늘 비가 온다.", "내일은 맑다."]);
+        assert_eq!(split("यह एक है। यह दो है।"), ["यह एक है।", "यह दो है।"]);
+        assert_eq!(split("ខ្ញុំទៅ។ អ្នកមក។"), ["ខ្ញុំទៅ។", "អ្នកមក។"]);
+    }
+
+    #[test]
+    fn thai_sentences_end_at_spaces_once_they_are_long_enough_to_be_sentences() {
+        let one = "ฐานข้อมูลของเราเก็บข้อมูลที่สำคัญที่สุดของบริษัทและลูกค้าทุกคนไว้อย่างปลอดภัย";
+        assert!(one.len() > SPACED_SENTENCE);
+        assert_eq!(split(&format!("{one} {one} {one}")), [one, one, one]);
+        assert_eq!(split("ราคา 5 บาท และ 10 บาท"), ["ราคา 5 บาท และ 10 บาท"]);
     }
 
     #[test]
@@ -201,6 +263,8 @@ mod tests {
             ". \t",
             "a.\"\"\"\"",
             "a. 1",
+            "ก ",
+            "ก",
         ] {
             let started = std::time::Instant::now();
             let text = format!("a.{}", piece.repeat(300_000 / piece.len()));
@@ -211,7 +275,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_visible_character_is_in_one_sentence(text in "(\\PC|\n|[.?! ]){0,100}") {
+        fn every_visible_character_is_in_one_sentence(text in "(\\PC|\n|[.?! ก]){0,300}") {
             let mut at = 0;
             for span in sentences(&text) {
                 prop_assert!(span.start >= at && span.start < span.end);

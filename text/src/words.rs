@@ -3,6 +3,8 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::scripts::{is_hangul, is_ideograph, is_unspaced};
+
 /// What a sink receives for one stretch of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -11,6 +13,9 @@ pub(super) enum Form {
     /// Another way to write words already reported (`serverport` for `server_port`): it can be found, but does
     /// not make the text longer, so that identifiers do not distort BM25's length normalisation.
     Variant,
+    /// One character of a run that is reported as bigrams: a document is found by it (`猫`, `물`), and no query of
+    /// more characters asks for it, so that bigrams stay as sharp as they are.
+    Single,
 }
 
 /// Hyphenated chains up to this many words are also reported joined.
@@ -233,6 +238,10 @@ impl Run {
                 continue;
             }
             if !self.previous.is_empty() {
+                if self.pairs == 0 {
+                    single(&self.previous, sink);
+                }
+                single(cluster, sink);
                 self.previous.push_str(cluster);
                 sink(&self.previous, Form::Word);
                 self.pairs += 1;
@@ -251,11 +260,9 @@ impl Run {
     }
 }
 
-/// Scripts without spaces between words, and Hangul, whose particles are glued to its words.
-fn is_unspaced(c: char) -> bool {
-    matches!(c,
-        '\u{0E01}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{1100}'..='\u{11FF}'
-        | '\u{3005}'..='\u{3007}' | '\u{3041}'..='\u{3096}' | '\u{30A1}'..='\u{30FA}' | '\u{30FC}'..='\u{30FE}'
-        | '\u{3130}'..='\u{318F}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}'
-        | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}')
+/// Only characters that are words by themselves: a letter of Thai or kana says nothing.
+fn single(cluster: &str, sink: &mut impl FnMut(&str, Form)) {
+    if cluster.chars().all(|c| is_ideograph(c) || is_hangul(c)) {
+        sink(cluster, Form::Single);
+    }
 }

@@ -9,7 +9,10 @@
 //!   connection behind it.
 
 mod chat;
+mod complete;
 mod sse;
+
+pub use complete::Completion;
 
 use crate::live::{Live, Made};
 use crate::remote::{self, ModelError};

@@ -1,9 +1,11 @@
 //! Collections: named sets of documents with one language and one way of chunking.
 
+use super::chunking::Chunking;
 use super::error::StoreError;
 use super::ids::{CollectionId, TenantId};
 use super::read::Sees;
-use super::{Store, only_row};
+use super::reindex::Reindex;
+use super::{Store, chunking, only_row, publish, reindex};
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
 use serde::Serialize;
@@ -11,9 +13,10 @@ use serde_json::Value;
 use std::rc::Rc;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
-const COLUMNS: &str = "collection_id, name, description, metadata, language, max_tokens, overlap_tokens, \
-                       epoch, documents, chunks, created_at, updated_at";
+const COLUMNS: &str = "collection_id, name, description, metadata, language, epoch, documents, chunks, \
+    created_at, updated_at, max_tokens, overlap_tokens, chunk_strategy, window_sentences, chunk_context";
 
 #[derive(Debug, Clone)]
 pub struct Collection {
@@ -22,8 +25,7 @@ pub struct Collection {
     pub description: String,
     pub metadata: Value,
     pub language: String,
-    pub max_tokens: u32,
-    pub overlap_tokens: u32,
+    pub chunking: Chunking,
     /// Changes whenever what a search can return changes.
     pub epoch: i64,
     /// Searchable documents and chunks.
@@ -41,13 +43,12 @@ impl Collection {
             description: row.get(2),
             metadata: row.get(3),
             language: row.get(4),
-            max_tokens: u32::try_from(row.get::<_, i32>(5)).unwrap_or_default(),
-            overlap_tokens: u32::try_from(row.get::<_, i32>(6)).unwrap_or_default(),
-            epoch: row.get(7),
-            documents: row.get(8),
-            chunks: row.get(9),
-            created_at: row.get(10),
-            updated_at: row.get(11),
+            epoch: row.get(5),
+            documents: row.get(6),
+            chunks: row.get(7),
+            created_at: row.get(8),
+            updated_at: row.get(9),
+            chunking: Chunking::read(row, 10),
         }
     }
 }
@@ -59,8 +60,7 @@ pub struct CreateCollection {
     pub description: String,
     pub metadata: Value,
     pub language: String,
-    pub max_tokens: u32,
-    pub overlap_tokens: u32,
+    pub chunking: Chunking,
 }
 
 impl Request for CreateCollection {
@@ -75,17 +75,26 @@ impl Serve<CreateCollection> for Store {
     ) -> Result<Collection, StoreError> {
         let connection = self.connection(new.tenant, deadline).await?;
         let sql = format!(
-            "INSERT INTO collections (tenant_id, name, description, metadata, language, max_tokens, overlap_tokens) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, name) DO NOTHING RETURNING {COLUMNS}"
+            "INSERT INTO collections (tenant_id, name, description, metadata, language, {}) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant_id, name) DO NOTHING \
+             RETURNING {COLUMNS}",
+            chunking::COLUMNS
         );
         let statement = connection.prepare_cached(&sql).await?;
-        let (max, overlap) = (new.max_tokens.cast_signed(), new.overlap_tokens.cast_signed());
-        let row = connection
-            .query_opt(
-                &statement,
-                &[&new.tenant.0, &new.name, &new.description, &new.metadata, &new.language, &max, &overlap],
-            )
-            .await?;
+        let (max, overlap, strategy, sentences, context) = new.chunking.columns();
+        let parameters: [&(dyn ToSql + Sync); 10] = [
+            &new.tenant.0,
+            &new.name,
+            &new.description,
+            &new.metadata,
+            &new.language,
+            &max,
+            &overlap,
+            &strategy,
+            &sentences,
+            &context,
+        ];
+        let row = connection.query_opt(&statement, &parameters).await?;
         self.done(new.tenant, connection);
         row.map(|row| Collection::read(&row))
             .ok_or_else(|| StoreError::Conflict("a collection with this name exists already".to_owned()))
@@ -120,17 +129,24 @@ impl Serve<ListCollections> for Store {
     }
 }
 
-/// New values; `None` keeps the old one.
+/// New values; `None` keeps the old one. Another chunking queues the collection's documents in the same transaction.
 #[derive(Debug)]
 pub struct UpdateCollection {
     pub tenant: TenantId,
     pub id: CollectionId,
     pub description: Option<String>,
     pub metadata: Option<Value>,
+    pub chunking: Option<Chunking>,
+}
+
+#[derive(Debug)]
+pub struct Updated {
+    pub collection: Collection,
+    pub reindex: Option<Reindex>,
 }
 
 impl Request for UpdateCollection {
-    type Reply = Result<Collection, StoreError>;
+    type Reply = Result<Updated, StoreError>;
 }
 
 impl Serve<UpdateCollection> for Store {
@@ -138,18 +154,35 @@ impl Serve<UpdateCollection> for Store {
         self: Rc<Self>,
         change: UpdateCollection,
         deadline: Deadline,
-    ) -> Result<Collection, StoreError> {
-        let connection = self.connection(change.tenant, deadline).await?;
+    ) -> Result<Updated, StoreError> {
+        let (tenant, id) = (change.tenant.0, change.id.0);
+        let mut connection = self.connection(change.tenant, deadline).await?;
+        let transaction = connection.transaction().await?;
+        publish::lock_collection(&transaction, tenant, id).await?;
+        let mut reindex = None;
+        if let Some(wanted) = change.chunking {
+            let (max, overlap, strategy, sentences, context) = wanted.columns();
+            let sql = "UPDATE collections SET max_tokens = $3, overlap_tokens = $4, chunk_strategy = $5, \
+                       window_sentences = $6, chunk_context = $7 WHERE tenant_id = $1 AND collection_id = $2 \
+                       AND (max_tokens, overlap_tokens, chunk_strategy, window_sentences, chunk_context) \
+                           IS DISTINCT FROM ($3, $4, $5, $6, $7)";
+            let values: [&(dyn ToSql + Sync); 7] =
+                [&tenant, &id, &max, &overlap, &strategy, &sentences, &context];
+            if transaction.execute(sql, &values).await? > 0 {
+                reindex = reindex::queue(&transaction, change.tenant, change.id).await?;
+            }
+        }
         let sql = format!(
             "UPDATE collections SET description = coalesce($3, description), metadata = coalesce($4, metadata), \
              updated_at = now() WHERE tenant_id = $1 AND collection_id = $2 RETURNING {COLUMNS}"
         );
-        let statement = connection.prepare_cached(&sql).await?;
-        let rows = connection
-            .query(&statement, &[&change.tenant.0, &change.id.0, &change.description, &change.metadata])
-            .await?;
+        let statement = transaction.prepare_cached(&sql).await?;
+        let values: [&(dyn ToSql + Sync); 4] = [&tenant, &id, &change.description, &change.metadata];
+        let rows = transaction.query(&statement, &values).await?;
+        let collection = Collection::read(only_row(&rows, "collection")?);
+        transaction.commit().await?;
         self.done(change.tenant, connection);
-        Ok(Collection::read(only_row(&rows, "collection")?))
+        Ok(Updated { collection, reindex })
     }
 }
 

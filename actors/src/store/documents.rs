@@ -16,7 +16,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 pub(super) const COLUMNS: &str = "document_id, collection_id, external_id, version, status, error, job_id, title, \
-                                  uri, media_type, attributes, acl, chunks, created_at, updated_at";
+                                  uri, media_type, attributes, acl, chunks, created_at, updated_at, warnings";
 
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -36,6 +36,8 @@ pub struct Document {
     pub chunks: i32,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
+    /// What the published version had to do without.
+    pub warnings: Vec<String>,
 }
 
 impl Document {
@@ -56,6 +58,7 @@ impl Document {
             chunks: row.get(12),
             created_at: row.get(13),
             updated_at: row.get(14),
+            warnings: row.get(15),
         }
     }
 }

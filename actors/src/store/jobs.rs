@@ -133,8 +133,10 @@ impl Serve<CancelJob> for Store {
             return Err(StoreError::Conflict(format!("the job is over: {status}")));
         }
         let (tenant, job) = (cancel.tenant.0, cancel.id.0);
-        // A version that will never be published leaves the published one, if any, in place.
-        let sql = "UPDATE documents SET status = 'failed', error = 'cancelled', updated_at = now() \
+        // A version that will never be published leaves the published one, if any, in place; what was to be cut
+        // anew stays as it was.
+        let sql = "UPDATE documents SET status = CASE WHEN version = published_version THEN 'ready' ELSE 'failed' END, \
+                   error = CASE WHEN version IS DISTINCT FROM published_version THEN 'cancelled' END, updated_at = now() \
                    WHERE tenant_id = $1 AND job_id = $2 AND status IN ('queued', 'running')";
         transaction.execute(sql, &[&tenant, &job]).await?;
         let sql = "DELETE FROM tasks WHERE tenant_id = $1 AND job_id = $2";

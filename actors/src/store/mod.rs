@@ -9,8 +9,10 @@
 //! * Cancel safety: a dropped call is cancelled in PostgreSQL too, and its connection is used again only
 //!   once it has answered (`connection`); transactions roll back.
 
+mod chunking;
 mod collections;
 mod connection;
+mod contexts;
 mod documents;
 mod error;
 mod filter;
@@ -26,6 +28,7 @@ mod pool;
 mod preflight;
 mod publish;
 mod read;
+mod reindex;
 mod route;
 mod search;
 mod server;
@@ -35,9 +38,11 @@ mod space;
 mod staged;
 mod tasks;
 
+pub use chunking::{ChunkContext, ChunkStrategy, Chunking};
 pub use collections::{
-    Collection, CreateCollection, DeleteCollection, ListCollections, Receipt, UpdateCollection,
+    Collection, CreateCollection, DeleteCollection, ListCollections, Receipt, UpdateCollection, Updated,
 };
+pub use contexts::{KeepContexts, KnownContexts};
 pub use documents::{
     AcceptDocuments, Accepted, DeleteDocument, Document, GetContent, GetDocument, ListDocuments, NewDocument,
 };
@@ -51,6 +56,7 @@ pub use pool::{MOST_REPLICAS, PoolSettings, parse_replica_url, parse_url};
 pub use preflight::{Migrated, PreflightError, migrate, take_role};
 pub use publish::{NewChunk, PublishDocument};
 pub use read::Source;
+pub use reindex::{Reindex, ReindexCollection};
 pub use search::{Hit, Hits, Mode, SearchChunks};
 pub use server::ServerStatus;
 pub use servers::PoolStatus;

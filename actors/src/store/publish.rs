@@ -3,12 +3,13 @@
 //! Writers of one collection take turns by a lock on its row, held for the few milliseconds of the
 //! writes; everything slow (parsing, embedding) is done before. Readers never wait.
 
+use super::chunking::Chunking;
 use super::collections::Receipt;
 use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId};
 use super::lexical::{Changes, Entry};
 use super::tasks::Claim;
-use super::{Store, only_row};
+use super::{Store, chunking, only_row};
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
 use deadpool_postgres::Transaction;
@@ -26,6 +27,8 @@ pub struct NewChunk {
     pub text: String,
     /// Bytes of the document's parsed text.
     pub span: (i32, i32),
+    /// Of those, the bytes that were embedded and indexed, where the text is a window around them.
+    pub matched: Option<(i32, i32)>,
     /// The page, slide or sheet it begins on, as JSON.
     pub place: Option<Value>,
     pub headings: Vec<String>,
@@ -49,6 +52,8 @@ pub struct PublishDocument {
     /// The parsed text where it differs from the raw bytes.
     pub text: Option<String>,
     pub chunks: Vec<NewChunk>,
+    /// What it had to do without.
+    pub warnings: Vec<String>,
 }
 
 impl Request for PublishDocument {
@@ -124,6 +129,31 @@ async fn count(
     Ok(())
 }
 
+impl Store {
+    /// Whether the collection, which is locked, still wants its documents cut as this one is. If not, its task is
+    /// due again at once and the lease is gone.
+    async fn cut_as_wanted(
+        &self,
+        transaction: &Transaction<'_>,
+        publish: &PublishDocument,
+    ) -> Result<bool, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM collections WHERE tenant_id = $1 AND collection_id = $2",
+            chunking::COLUMNS
+        );
+        let statement = transaction.prepare_cached(&sql).await?;
+        let Claim { tenant, task, worker, chunking, .. } = &publish.claim;
+        let row = transaction.query_one(&statement, &[&tenant.0, &publish.collection.0]).await?;
+        if Chunking::read(&row, 0) == *chunking {
+            return Ok(true);
+        }
+        let sql = "UPDATE tasks SET lease_owner = NULL, due_at = now(), attempts = greatest(attempts - 1, 0) \
+                   WHERE tenant_id = $1 AND task_id = $2 AND lease_owner = $3";
+        transaction.execute(sql, &[&tenant.0, &task.0, &worker.as_ref()]).await?;
+        Ok(false)
+    }
+}
+
 impl Serve<PublishDocument> for Store {
     async fn serve(self: Rc<Self>, publish: PublishDocument, deadline: Deadline) -> Result<bool, StoreError> {
         let tenant = publish.claim.tenant.0;
@@ -132,6 +162,11 @@ impl Serve<PublishDocument> for Store {
         let mut connection = self.connection(publish.claim.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
         lock_collection(&transaction, tenant, collection).await?;
+        if !self.cut_as_wanted(&transaction, &publish).await? {
+            transaction.commit().await?;
+            self.done(publish.claim.tenant, connection);
+            return Ok(false);
+        }
         // A newer version, a lost lease or a cancelled job: this result is not wanted any more.
         let sql = "SELECT 1 FROM documents WHERE tenant_id = $1 AND document_id = $2 AND version = $3 \
                    AND status = 'running' FOR NO KEY UPDATE";
@@ -163,10 +198,21 @@ impl Serve<PublishDocument> for Store {
                        AND version = $3 RETURNING *) \
                    UPDATE documents d SET status = 'ready', error = NULL, published_version = $3, chunks = $5::bigint::int, \
                        title = $6, uri = v.uri, media_type = v.media_type, attributes = v.attributes, acl = v.acl, \
-                       updated_at = now() FROM v WHERE d.tenant_id = $1 AND d.document_id = $2";
+                       warnings = $7, updated_at = now() FROM v WHERE d.tenant_id = $1 AND d.document_id = $2";
         let finish = transaction.prepare_cached(sql).await?;
         transaction
-            .execute(&finish, &[&tenant, &document, &publish.version, &publish.text, &chunks, &publish.title])
+            .execute(
+                &finish,
+                &[
+                    &tenant,
+                    &document,
+                    &publish.version,
+                    &publish.text,
+                    &chunks,
+                    &publish.title,
+                    &publish.warnings,
+                ],
+            )
             .await?;
         let sql = "DELETE FROM document_versions WHERE tenant_id = $1 AND document_id = $2 AND version < $3";
         let forget = transaction.prepare_cached(sql).await?;
@@ -185,8 +231,8 @@ impl Serve<PublishDocument> for Store {
 const INSERT: &str = "
 WITH c AS (
     INSERT INTO chunks (tenant_id, collection_id, document_id, ordinal, text, span_start, span_end, headings, tokens,
-                        content_hash, place)
-    VALUES ($1, $2, $3, $5, $6, $7, $8, $9, $10, $11, $16) RETURNING chunk_id),
+                        content_hash, place, match_start, match_end)
+    VALUES ($1, $2, $3, $5, $6, $7, $8, $9, $10, $11, $16, $17, $18) RETURNING chunk_id),
 e AS (
     INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, embedding)
     SELECT $1, $4, chunk_id, $2, $12::halfvec FROM c)
@@ -223,6 +269,8 @@ async fn insert(
                     &entry.keys,
                     &entry.impacts,
                     &chunk.place,
+                    &chunk.matched.map(|matched| matched.0),
+                    &chunk.matched.map(|matched| matched.1),
                 ],
             )
             .await

@@ -46,7 +46,7 @@ pub struct SearchChunks {
     /// The query's terms in each collection; used but for the mode `Dense`.
     pub terms: Vec<TermKey>,
     pub filter: Option<Filter>,
-    /// 1 to 100.
+    /// At least 1.
     pub limit: u16,
     /// What each leg contributes to the fusion.
     pub candidates: u16,
@@ -70,6 +70,8 @@ pub struct Hit {
     /// The page, slide or sheet it begins on.
     pub place: Option<Value>,
     pub span: (i32, i32),
+    /// The part of the span that was found, where the text is a window around it.
+    pub matched: Option<(i32, i32)>,
     pub tokens: i32,
     pub score: f32,
     pub dense: Option<f32>,
@@ -181,7 +183,8 @@ fn statement(
     format!(
         "WITH {}{}{}{best} \
          SELECT c.chunk_id, c.document_id, c.collection_id, d.external_id, d.title, d.uri, d.attributes, c.text, \
-                c.headings, c.span_start, c.span_end, c.tokens, b.score::real, b.similarity::real, b.bm25::real, c.place \
+                c.headings, c.span_start, c.span_end, c.tokens, b.score::real, b.similarity::real, b.bm25::real, c.place, c.match_start, \
+                c.match_end \
          FROM best b JOIN chunks c ON c.tenant_id = {tenant} AND c.chunk_id = b.chunk_id \
          JOIN documents d ON d.tenant_id = c.tenant_id AND d.document_id = c.document_id \
          ORDER BY b.score DESC, c.chunk_id",
@@ -234,5 +237,6 @@ fn read(row: &Row) -> Hit {
         dense: row.get(13),
         lexical: row.get(14),
         place: row.get(15),
+        matched: row.get::<_, Option<i32>>(16).zip(row.get(17)),
     }
 }

@@ -5,6 +5,7 @@
 //! Where rows of both are locked, a document's comes before its task's: no two writers wait in a circle.
 
 use super::Store;
+use super::chunking::Chunking;
 use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId, JobId, TaskId, TenantId};
 use crate::resilience::Deadline;
@@ -28,6 +29,8 @@ pub struct Claim {
     pub task: TaskId,
     pub job: JobId,
     pub worker: Arc<str>,
+    /// The collection's as the lease was taken: what is cut in another way since is not published.
+    pub chunking: Chunking,
 }
 
 /// A task with all that is needed to do it.
@@ -91,9 +94,11 @@ started AS (
           GROUP BY job_id) t
     WHERE j.tenant_id = $1 AND j.job_id = t.job_id AND (j.status = 'queued' OR j.attempts < t.attempts))
 SELECT t.task_id, t.job_id, t.kind, t.attempts, t.put_offs, extract(epoch FROM now() - t.created_at)::float8,
-       b.document_id, b.collection_id, b.version, v.title, v.media_type, v.raw, j.webhook ->> 'url'
-FROM tasks t JOIN jobs j USING (tenant_id, job_id)
-LEFT JOIN begun b USING (tenant_id, document_id) LEFT JOIN document_versions v USING (tenant_id, document_id, version)
+       b.document_id, b.collection_id, b.version, v.title, v.media_type, v.raw, j.webhook ->> 'url',
+       c.max_tokens, c.overlap_tokens, c.chunk_strategy, c.window_sentences, c.chunk_context
+FROM tasks t JOIN jobs j USING (tenant_id, job_id) JOIN collections c USING (tenant_id, collection_id)
+LEFT JOIN begun b ON b.tenant_id = t.tenant_id AND b.document_id = t.document_id
+LEFT JOIN document_versions v ON v.tenant_id = b.tenant_id AND v.document_id = b.document_id AND v.version = b.version
 WHERE t.tenant_id = $1 AND t.task_id = ANY ($2) AND t.lease_owner = $3 ORDER BY t.task_id";
 
 impl Serve<ClaimTasks> for Store {
@@ -133,7 +138,13 @@ fn read(row: &Row, tenant: TenantId, worker: &Arc<str>) -> Task {
         _ => document().map_or(Work::Nothing, Work::Ingest),
     };
     Task {
-        claim: Claim { tenant, task: TaskId(row.get(0)), job: JobId(row.get(1)), worker: Arc::clone(worker) },
+        claim: Claim {
+            tenant,
+            task: TaskId(row.get(0)),
+            job: JobId(row.get(1)),
+            worker: Arc::clone(worker),
+            chunking: Chunking::read(row, 13),
+        },
         work,
         attempts: row.get(3),
         put_offs: row.get(4),

@@ -1,5 +1,5 @@
 //! The chat model: finds the passages' sentences that share most words with the question, quotes them
-//! and cites them.
+//! and cites them. Asked about a chunk of a document, it says how the document begins.
 
 use super::words;
 use serde_json::{Value, json};
@@ -40,6 +40,10 @@ fn prompt(body: &Value) -> &str {
 }
 
 fn answer(prompt: &str) -> String {
+    if let Some(document) = prompt.strip_prefix("<document>\n") {
+        let first: Vec<&str> = document.split_whitespace().take(6).collect();
+        return format!("This is about {}.", first.join(" "));
+    }
     let (passages, question) = prompt.rsplit_once("Question: ").unwrap_or((prompt, ""));
     let asked: HashSet<String> = words(question).collect();
     let passages = numbered(passages);

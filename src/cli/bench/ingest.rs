@@ -10,7 +10,7 @@ use crate::rag::ingest::embedded_texts;
 use anyhow::{Result, bail};
 use clap::Args;
 use mcp_rag_actors::embedder::EmbedderHandle;
-use mcp_rag_actors::store::{Collection, CollectionId, DocumentId, WaitingDocument};
+use mcp_rag_actors::store::{Chunking, Collection, CollectionId, DocumentId, WaitingDocument};
 use mcp_rag_actors::supervise::Tree;
 use reqwest::Method;
 use serde_json::json;
@@ -101,8 +101,7 @@ fn defaults() -> Collection {
         description: String::new(),
         metadata: json!({}),
         language: "en".to_owned(),
-        max_tokens: 256,
-        overlap_tokens: 32,
+        chunking: Chunking::default(),
         epoch: 0,
         documents: 0,
         chunks: 0,

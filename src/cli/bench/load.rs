@@ -8,9 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{
-    AcceptDocuments, ClaimTasks, Class, Collection, CollectionId, CreateCollection, DeleteCollection,
-    FinishJob, JobId, ListCollections, NewChunk, NewDocument, PublishDocument, StoreHandle, Task, TenantId,
-    Work,
+    AcceptDocuments, Chunking, ClaimTasks, Class, Collection, CollectionId, CreateCollection,
+    DeleteCollection, FinishJob, JobId, ListCollections, NewChunk, NewDocument, PublishDocument, StoreHandle,
+    Task, TenantId, Work,
 };
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -42,8 +42,7 @@ pub(super) async fn ensure_loaded(
         description: signature.to_owned(),
         metadata: serde_json::json!({}),
         language: "en".to_owned(),
-        max_tokens: 256,
-        overlap_tokens: 32,
+        chunking: Chunking::default(),
     };
     let collection = lab.store.call(create, Deadline::within(STEP)).await?.id;
     let documents = chunks.div_ceil(PER_DOCUMENT);
@@ -118,6 +117,7 @@ async fn publish(store: &StoreHandle, recipe: &Recipe, task: Task, chunks: usize
         let end = start + i32::try_from(text.len())?;
         made.push(NewChunk {
             span: (start, end),
+            matched: None,
             place: None,
             headings: vec![format!("Part {n}")],
             // English has about four tokens to three words.
@@ -139,6 +139,7 @@ async fn publish(store: &StoreHandle, recipe: &Recipe, task: Task, chunks: usize
         title: document.title,
         text: None,
         chunks: made,
+        warnings: Vec::new(),
     };
     store.call(publish, Deadline::within(STEP)).await?;
     Ok(count)

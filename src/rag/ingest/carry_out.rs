@@ -2,15 +2,17 @@
 
 use super::notify::notify;
 use super::prepare::{Prepared, prepare, read};
+use super::situate::{Situated, situate};
 use super::worker::STEP;
 use crate::error::{Code, Error};
 use crate::rag::{Caller, Rag};
 use mcp_rag_actors::embedder::{Embed, MAX_TEXTS, Purpose};
 use mcp_rag_actors::parser::ParserError;
+use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::resilience::{Backoff, Deadline};
 use mcp_rag_actors::store::{
-    Claim, Collection, EndTask, KnownEmbeddings, PublishDocument, PutOff, StageEmbeddings, Task,
-    WaitingDocument, Work,
+    ChunkContext, Claim, Collection, EndTask, KnownEmbeddings, PublishDocument, PutOff, StageEmbeddings,
+    Task, WaitingDocument, Work,
 };
 use mcp_rag_actors::trace::TARGET;
 use mcp_rag_text::parse::{MediaType, Parsed};
@@ -31,6 +33,8 @@ pub(super) enum Outcome {
     Done,
     /// Something it needs is away.
     PutOff,
+    /// Something that only some documents need is away: the worker goes on with others.
+    Later,
     /// The end of a job was written.
     Finished,
 }
@@ -41,6 +45,8 @@ enum Failure {
     Document(String),
     /// Something it needs is away.
     Away(Error),
+    /// A chat model that is to situate its chunks is away.
+    Unsituated(ModelError),
 }
 
 impl From<String> for Failure {
@@ -72,13 +78,19 @@ pub(super) async fn carry_out(rag: &Rag, task: Task) -> Outcome {
         }
         Work::Ingest(document) => {
             let id = document.id;
-            match ingest(rag, &claim, document).await {
+            match ingest(rag, &claim, document, age).await {
                 Ok(()) => {
                     rag.catalog.forget();
                     count("ready");
                     Outcome::Done
                 }
                 Err(Failure::Document(reason)) => fail(rag, claim, reason).await,
+                Err(Failure::Unsituated(error)) => {
+                    tracing::info!(%error, document = %id, "waits for the chat model that situates its chunks");
+                    count("put_off");
+                    put_off(rag, claim, BACKOFF.delay(u32::try_from(put_offs).unwrap_or(0) + 1, 0.5)).await;
+                    Outcome::Later
+                }
                 Err(Failure::Away(error)) if age >= Duration::from_millis(limits.give_up_after_ms) => {
                     fail(rag, claim, format!("given up after {} hours: {error}", age.as_secs() / 3600)).await
                 }
@@ -118,16 +130,22 @@ async fn put_off(rag: &Rag, claim: Claim, pause: Duration) -> Outcome {
 }
 
 /// Publishes one document, or says why not.
-async fn ingest(rag: &Rag, claim: &Claim, mut document: WaitingDocument) -> Result<(), Failure> {
+async fn ingest(
+    rag: &Rag,
+    claim: &Claim,
+    mut document: WaitingDocument,
+    age: Duration,
+) -> Result<(), Failure> {
     let parsed = read_apart(rag, &mut document).await?;
     let (id, version) = (document.id, document.version);
     let collection = persist(|| collection_of(rag, claim, &document)).await?;
     let home = collection.id;
     let tokenizer = rag.embedder.tokenizer().clone();
+    let chunking = claim.chunking;
     // A thread that may block or panic without hurting anyone else's work.
     let prepared = tokio::task::spawn_blocking(move || {
         let parsed = parsed.map_or_else(|| read(&document), Ok)?;
-        prepare(&document, parsed, &collection, &tokenizer)
+        prepare(&document, parsed, &collection, chunking, &tokenizer)
     });
     let prepared = prepared.instrument(info_span!(target: TARGET, "prepare", document = %id)).await;
     let mut prepared = match prepared {
@@ -135,6 +153,14 @@ async fn ingest(rag: &Rag, claim: &Claim, mut document: WaitingDocument) -> Resu
         Err(_) => return Err(Failure::Document("the parser crashed on this document".to_owned())),
     };
     tracing::debug!(document = %id, chunks = prepared.chunks.len(), "prepared");
+    let mut warnings = Vec::new();
+    if chunking.context == ChunkContext::Llm {
+        let situated = situate(rag, claim, id, age, &mut prepared);
+        match situated.instrument(info_span!(target: TARGET, "situate")).await? {
+            Situated::Ready(lacks) => warnings = lacks,
+            Situated::Later(error) => return Err(Failure::Unsituated(error)),
+        }
+    }
     embed(rag, claim, id, &mut prepared).instrument(info_span!(target: TARGET, "embed")).await?;
     let publish = || {
         let publish = PublishDocument {
@@ -145,6 +171,7 @@ async fn ingest(rag: &Rag, claim: &Claim, mut document: WaitingDocument) -> Resu
             title: prepared.title.clone(),
             text: prepared.text.clone(),
             chunks: prepared.chunks.clone(),
+            warnings: warnings.clone(),
         };
         rag.store.call(publish, Deadline::within(STEP))
     };

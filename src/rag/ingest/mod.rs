@@ -6,6 +6,7 @@ mod accept;
 mod carry_out;
 mod notify;
 mod prepare;
+mod situate;
 mod worker;
 
 pub use accept::{Incoming, Rejected, Wish, holds_nul};

@@ -139,6 +139,9 @@ impl Desk {
                         pause_until = Instant::now() + BACKOFF.delay(failures, 0.5);
                         self.held.borrow_mut().remove(&key);
                     }
+                    Ok((key, Outcome::Later)) => {
+                        self.held.borrow_mut().remove(&key);
+                    }
                     Ok((_, Outcome::Finished)) => self.rag.progress.advance(),
                     Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                     Err(_) => {} // its lease was lost

@@ -137,8 +137,23 @@ proptest! {
                 prop_assert!(term.chars().count() <= 2 * MAX_TERM_CHARS);
             }
             let counts = term_counts(&text, language);
-            prop_assert_eq!(counts.terms.iter().map(|(_, count)| *count as usize).sum::<usize>(), terms.len());
+            // Besides the terms of a query, single characters of runs: at most two to a pair.
+            let counted = counts.terms.iter().map(|(_, count)| *count as usize).sum::<usize>();
+            prop_assert!(terms.len() <= counted && counted <= 3 * terms.len(), "{} and {}", terms.len(), counted);
             prop_assert!(counts.length as usize <= terms.len());
         }
     }
+}
+
+#[test]
+fn chinese_japanese_and_korean_are_bigrams_and_single_characters_are_found_too() {
+    let simple = |text: &str| analyze(text, Language::Simple);
+    assert_eq!(simple("数据库密码"), ["数据", "据库", "库密", "密码"]);
+    assert_eq!(simple("猫"), ["猫"]);
+    assert_eq!(simple("ﾊﾟｽﾜｰﾄﾞ"), simple("パスワード"));
+    let counts = term_counts("黒い猫と물을", Language::Simple);
+    let counted: Vec<&str> = counts.terms.iter().map(|(term, _)| term.as_str()).collect();
+    assert!(["猫", "물", "い猫"].iter().all(|term| counted.contains(term)), "{counted:?}");
+    assert!(!counted.contains(&"い"), "a letter says nothing: {counted:?}");
+    assert_eq!(counts.length, 5, "bigrams make up the length");
 }

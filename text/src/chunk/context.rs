@@ -20,11 +20,11 @@ pub fn context_prefix(
     // With headings to show, the title may take half.
     let inner: Vec<&str> = headings.iter().map(String::as_str).filter(|heading| !repeats(heading)).collect();
     let share = if inner.is_empty() { left } else { left.div_ceil(2) };
-    let title = title.map(|title| cut(title, share, tokens)).unwrap_or_default();
+    let title = title.map(|title| first_words(title, share, tokens)).unwrap_or_default();
     left = left.saturating_sub(tokens.spans(title).len());
     let mut kept = Vec::new();
     for heading in inner.iter().rev() {
-        let line = cut(heading, left, tokens);
+        let line = first_words(heading, left, tokens);
         if line.is_empty() || (line.len() < heading.len() && !kept.is_empty()) {
             break;
         }
@@ -39,7 +39,7 @@ pub fn context_prefix(
 }
 
 /// The longest start of `line` that ends with a word and has at most `max_tokens`.
-fn cut<'a>(line: &'a str, max_tokens: usize, tokens: &dyn TokenSpans) -> &'a str {
+pub fn first_words<'a>(line: &'a str, max_tokens: usize, tokens: &dyn TokenSpans) -> &'a str {
     let spans = tokens.spans(line);
     let Some(over) = spans.get(max_tokens) else {
         return line.trim();

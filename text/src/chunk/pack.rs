@@ -148,17 +148,28 @@ impl Packer<'_> {
 }
 
 /// A chunk that starts with `block` says at least this much more in its context.
-fn context_tokens(block: &Block, contexts: &mut Contexts<'_>) -> usize {
+pub(super) fn context_tokens(block: &Block, contexts: &mut Contexts<'_>) -> usize {
     let (above, shown) = split_shown(block);
     contexts.of(above, shown).tokens
 }
 
-fn finish(span: Range<usize>, tokens: usize, held: &[Block], contexts: &mut Contexts<'_>) -> Chunk {
+pub(super) fn finish(
+    span: Range<usize>,
+    tokens: usize,
+    held: &[Block],
+    contexts: &mut Contexts<'_>,
+) -> Chunk {
     let context = held.first().map(|first| {
         let (above, shown) = split_shown(first);
         contexts.of(above, shown).text
     });
-    Chunk { span, tokens, headings: common(held), context: context.unwrap_or_else(|| Arc::from("")) }
+    Chunk {
+        span,
+        tokens,
+        headings: common(held),
+        context: context.unwrap_or_else(|| Arc::from("")),
+        window: None,
+    }
 }
 
 /// The headings above a chunk that starts with `block`, and the heading it starts with.

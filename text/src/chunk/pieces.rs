@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::ChunkLimits;
 use super::token_index::TokenIndex;
 use crate::parse::{Block, BlockKind};
+use crate::scripts;
 use crate::sentences::sentences;
 
 #[derive(Debug, Clone)]
@@ -41,7 +42,7 @@ pub(super) fn pieces(
 }
 
 /// Lines with their indentation, without blank ones.
-fn lines(body: &str) -> Vec<Range<usize>> {
+pub(super) fn lines(body: &str) -> Vec<Range<usize>> {
     let mut at = 0;
     let mut lines = Vec::new();
     for line in body.split_inclusive('\n') {
@@ -55,7 +56,7 @@ fn lines(body: &str) -> Vec<Range<usize>> {
 }
 
 /// Cuts `span` until every part is within the limits: after a word where possible, else between tokens.
-fn split(
+pub(super) fn split(
     text: &str,
     span: Range<usize>,
     block: usize,
@@ -66,9 +67,9 @@ fn split(
     let mut rest = span;
     let mut cut = false;
     while index.count(rest.clone()) > limits.piece() || rest.len() > limits.bytes() || cut {
-        let (end, inside_word) = cut_point(text, rest.clone(), index, limits);
+        let (end, inside_word) = cut_point(text, rest.clone(), index, limits.piece(), limits.bytes());
         let (end, cut_here) = if cut || inside_word {
-            (alone(text, rest.start..end, index, limits), true)
+            (alone(text, rest.start..end, index, limits.piece()), true)
         } else {
             (end, false)
         };
@@ -85,11 +86,17 @@ fn split(
     pieces.push(Piece { span: rest, block, cut: false });
 }
 
-/// Where the first part of `span` ends, and whether that is inside a word.
-fn cut_point(text: &str, span: Range<usize>, index: &TokenIndex<'_>, limits: ChunkLimits) -> (usize, bool) {
+/// Where the first part of `span` ends, of at most so many tokens and bytes, and whether that is inside a word.
+pub(super) fn cut_point(
+    text: &str,
+    span: Range<usize>,
+    index: &TokenIndex<'_>,
+    most_tokens: usize,
+    most_bytes: usize,
+) -> (usize, bool) {
     let tokens = index.tokens(span.clone());
-    let by_tokens = tokens.get(limits.piece()).map_or(span.end, |over| over.start.max(span.start));
-    let by_bytes = text.floor_char_boundary(span.end.min(span.start + limits.bytes()));
+    let by_tokens = tokens.get(most_tokens).map_or(span.end, |over| over.start.max(span.start));
+    let by_bytes = text.floor_char_boundary(span.end.min(span.start.saturating_add(most_bytes)));
     let furthest = by_tokens.min(by_bytes);
     if furthest == span.end {
         return (furthest, false);
@@ -104,8 +111,10 @@ fn cut_point(text: &str, span: Range<usize>, index: &TokenIndex<'_>, limits: Chu
     if let Some((at, _)) = after_space {
         return (span.start + at, false);
     }
-    // Token starts beside punctuation, or between characters of scripts without spaces, are no word's inside.
-    let starts = tokens.iter().map(|token| token.start).filter(|&start| start > half && start <= furthest);
+    // Token starts beside punctuation, or between characters of scripts without spaces, are no word's inside. Only
+    // the tokens of this part are looked at: a part costs what it holds, not what follows it.
+    let near = tokens.get(..=most_tokens).unwrap_or(tokens);
+    let starts = near.iter().map(|token| token.start).filter(|&start| start > half && start <= furthest);
     if let Some(at) = starts.rev().find(|&start| boundary(text, start)) {
         return (at, false);
     }
@@ -113,10 +122,10 @@ fn cut_point(text: &str, span: Range<usize>, index: &TokenIndex<'_>, limits: Chu
 }
 
 /// Shortens a part that is cut inside a word until it is within the limit when read by itself.
-fn alone(text: &str, span: Range<usize>, index: &TokenIndex<'_>, limits: ChunkLimits) -> usize {
+pub(super) fn alone(text: &str, span: Range<usize>, index: &TokenIndex<'_>, most_tokens: usize) -> usize {
     let mut end = span.end;
     while let Some(part) = text.get(span.start..end)
-        && index.count_alone(part) > limits.piece()
+        && index.count_alone(part) > most_tokens
     {
         let shorter = text.floor_char_boundary(span.start + (end - span.start) * 3 / 4);
         if shorter <= next_character(text, span.start) {
@@ -132,20 +141,16 @@ fn next_character(text: &str, at: usize) -> usize {
 }
 
 /// Whether a cut at `at` leaves words whole.
-fn boundary(text: &str, at: usize) -> bool {
+pub(super) fn boundary(text: &str, at: usize) -> bool {
     let before = text.get(..at).and_then(|before| before.chars().next_back());
     let after = text.get(at..).and_then(|after| after.chars().next());
-    let joins = |c: char| {
-        c.is_alphanumeric() && !is_ideograph(c) || unicode_normalization::char::is_combining_mark(c)
-    };
-    !(before.is_some_and(joins) && after.is_some_and(joins))
+    match (before, after) {
+        (Some(before), Some(after)) => !scripts::join(before, after),
+        _ => true,
+    }
 }
 
-fn is_ideograph(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}')
-}
-
-fn trim(text: &str, span: Range<usize>) -> Range<usize> {
+pub(super) fn trim(text: &str, span: Range<usize>) -> Range<usize> {
     let part = text.get(span.clone()).unwrap_or_default();
     let start = span.start + (part.len() - part.trim_start().len());
     start..start.max(span.start + part.trim_end().len())

@@ -1,10 +1,12 @@
 use proptest::prelude::*;
+use proptest::strategy::Strategy as _;
 
+use super::Strategy;
 use super::*;
 use crate::parse::{MediaType, ParseLimits, parse};
 
 /// A tokenizer in the manner of WordPiece: words, punctuation marks and ideographs, words cut every five characters.
-struct Pieces;
+pub(super) struct Pieces;
 
 impl TokenSpans for Pieces {
     fn spans(&self, text: &str) -> Vec<Range<usize>> {
@@ -40,8 +42,21 @@ fn markdown(source: &str) -> Parsed {
 }
 
 fn cut(parsed: &Parsed, title: Option<&str>, max_tokens: usize, overlap_tokens: usize) -> Vec<Chunk> {
-    chunk(parsed, title, ChunkLimits { max_tokens, overlap_tokens }, &Pieces)
+    cut_by(Strategy::Structure, parsed, title, max_tokens, overlap_tokens)
 }
+
+fn cut_by(
+    strategy: Strategy,
+    parsed: &Parsed,
+    title: Option<&str>,
+    max_tokens: usize,
+    overlap_tokens: usize,
+) -> Vec<Chunk> {
+    chunk(parsed, title, strategy, ChunkLimits { max_tokens, overlap_tokens }, &Pieces)
+}
+
+const STRATEGIES: [Strategy; 3] =
+    [Strategy::Structure, Strategy::Tokens, Strategy::SentenceWindow { sentences: 3 }];
 
 fn texts<'a>(parsed: &'a Parsed, chunks: &[Chunk]) -> Vec<&'a str> {
     chunks.iter().map(|chunk| &parsed.text[chunk.span.clone()]).collect()
@@ -142,16 +157,97 @@ fn megabytes_are_chunked_in_linear_time() {
         "    code\n",
         "| a | b |\n",
         "# h\n",
+        "ก",
+        "\u{301}",
     ] {
         let parsed = markdown(&piece.repeat(1_000_000 / piece.len()));
-        let started = std::time::Instant::now();
-        let chunks = cut(&parsed, Some("T"), 254, 32);
-        assert!(started.elapsed().as_secs() < 10, "{piece:?} took {:?}", started.elapsed());
-        check(&parsed, &chunks, Some("T"), 254);
+        for strategy in STRATEGIES {
+            let started = std::time::Instant::now();
+            let chunks = cut_by(strategy, &parsed, Some("T"), 254, 32);
+            assert!(started.elapsed().as_secs() < 10, "{piece:?} took {:?}", started.elapsed());
+            check_spans(&parsed, &chunks, Some("T"), 254);
+        }
     }
 }
 
-fn check(parsed: &Parsed, chunks: &[Chunk], title: Option<&str>, max_tokens: usize) {
+#[test]
+fn token_windows_are_full_and_repeat_the_end_of_the_one_before_whatever_the_structure() {
+    let source: String =
+        (0..30).map(|number| format!("## H{number}\n\nalpha beta gamma delta.\n\n")).collect();
+    let parsed = markdown(&source);
+    let chunks = cut_by(Strategy::Tokens, &parsed, Some("T"), 64, 16);
+    let (last, full) = chunks.split_last().unwrap();
+    assert!(
+        full.iter().all(|chunk| chunk.tokens > 48 && chunk.headings.is_empty() && &*chunk.context == "T")
+    );
+    for pair in chunks.windows(2) {
+        let repeated = &parsed.text[pair[1].span.start..pair[0].span.end];
+        assert!((8..=16).contains(&Pieces.spans(repeated).len()), "{repeated:?}");
+    }
+    assert_eq!(last.span.end, parsed.text.trim_end().len());
+}
+
+#[test]
+fn a_sentence_is_found_by_itself_and_returned_with_those_around_it_in_its_section() {
+    let section = |name: &str| {
+        let sentences: String =
+            (0..9).map(|number| format!("The {name} sentence of number {number} stands here. ")).collect();
+        format!("## {name}\n\n{sentences}\n\n")
+    };
+    let parsed = markdown(&format!("{}{}", section("red"), section("blue")));
+    let chunks = cut_by(Strategy::SentenceWindow { sentences: 2 }, &parsed, None, 128, 0);
+    assert_eq!(chunks.len(), 18);
+    let seen = |at: usize| {
+        let Chunk { span, window, .. } = &chunks[at];
+        (&parsed.text[span.clone()], &parsed.text[window.as_ref().unwrap().span.clone()])
+    };
+    let (matched, window) = seen(4);
+    assert_eq!(matched, "The red sentence of number 4 stands here.");
+    assert!(
+        window.starts_with("The red sentence of number 2") && window.ends_with("number 6 stands here."),
+        "{window}"
+    );
+    let (matched, window) = seen(9);
+    assert!(
+        matched.starts_with("## blue\n\nThe blue sentence of number 0"),
+        "a heading goes with what it heads"
+    );
+    assert!(!window.contains("red"), "{window}");
+    assert_eq!(&*chunks[12].headings, ["blue".to_owned()]);
+}
+
+#[test]
+fn text_without_spaces_is_cut_between_words_as_far_as_the_script_tells() {
+    for (text, never) in [
+        (
+            "ข้อมูลของเรามีความสำคัญมากที่สุดในโลกนี้และเราเก็บรักษาไว้อย่างดีเสมอ".repeat(20),
+            "\u{0E30}\u{0E31}\u{0E32}\u{0E33}\u{0E34}\u{0E35}\u{0E48}\u{0E49}",
+        ),
+        ("データベースのパスワードを変更する必要があります".repeat(20), "ー"),
+    ] {
+        let parsed = parse(text.as_bytes(), MediaType::Plain, &ParseLimits::default()).unwrap();
+        for strategy in STRATEGIES {
+            for chunk in cut_by(strategy, &parsed, None, 32, 8) {
+                let first = parsed.text[chunk.span].chars().next().unwrap();
+                assert!(!never.contains(first), "{strategy:?}: starts with {first:?}");
+            }
+        }
+    }
+}
+
+/// All that holds of chunks, whichever way they were cut.
+pub(super) fn check(parsed: &Parsed, chunks: &[Chunk], title: Option<&str>, max_tokens: usize) {
+    check_spans(parsed, chunks, title, max_tokens);
+    for chunk in chunks {
+        for block in &parsed.blocks {
+            if block.span.start < chunk.span.end && block.span.end > chunk.span.start {
+                assert!(block.headings.starts_with(&chunk.headings), "the path holds for all of the chunk");
+            }
+        }
+    }
+}
+
+pub(super) fn check_spans(parsed: &Parsed, chunks: &[Chunk], title: Option<&str>, max_tokens: usize) {
     let mut covered = 0;
     let mut start = 0;
     for chunk in chunks {
@@ -166,17 +262,17 @@ fn check(parsed: &Parsed, chunks: &[Chunk], title: Option<&str>, max_tokens: usi
         assert_eq!(chunk.tokens, Pieces.spans(text).len());
         let embedded = Pieces.spans(&chunk.embedded_text(&parsed.text)).len();
         assert!(embedded <= max_tokens, "{embedded} of {max_tokens} tokens (title {title:?})");
-        for block in &parsed.blocks {
-            if block.span.start < chunk.span.end && block.span.end > chunk.span.start {
-                assert!(block.headings.starts_with(&chunk.headings), "the path holds for all of the chunk");
-            }
+        if let Some(window) = &chunk.window {
+            assert!(window.span.start <= chunk.span.start && chunk.span.end <= window.span.end);
+            assert!(parsed.text.get(window.span.clone()).is_some(), "on character boundaries");
+            assert!(window.tokens <= max_tokens || window.span == chunk.span);
         }
         (start, covered) = (chunk.span.start, covered.max(chunk.span.end));
     }
     assert!(parsed.text[covered..].trim().is_empty(), "nothing is left over");
 }
 
-fn source() -> impl Strategy<Value = String> {
+fn source() -> impl proptest::strategy::Strategy<Value = String> {
     let piece = prop_oneof![
         4 => "[a-z]{1,12} ",
         2 => "[A-Z][a-z]{1,9}( [a-z]{1,8}){2,12}\\. ",
@@ -193,9 +289,11 @@ proptest! {
     fn chunks_cover_the_text_within_their_bound(source in source(), title in prop::option::of("[a-zA-Z ]{0,60}"), max in 16usize..128, overlap in 0usize..64) {
         for media_type in [MediaType::Markdown, MediaType::Plain, MediaType::Html] {
             let parsed = parse(source.as_bytes(), media_type, &ParseLimits::default()).unwrap();
-            let chunks = cut(&parsed, title.as_deref(), max, overlap);
-            check(&parsed, &chunks, title.as_deref(), max);
-            prop_assert_eq!(&chunks, &cut(&parsed, title.as_deref(), max, overlap));
+            for strategy in STRATEGIES {
+                let chunks = cut_by(strategy, &parsed, title.as_deref(), max, overlap);
+                check(&parsed, &chunks, title.as_deref(), max);
+                prop_assert_eq!(&chunks, &cut_by(strategy, &parsed, title.as_deref(), max, overlap));
+            }
         }
     }
 }

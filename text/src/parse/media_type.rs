@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::SourceLanguage;
+
 /// A media type with a parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MediaType {
@@ -19,7 +21,8 @@ pub enum MediaType {
     Ndjson,
     Epub,
     Odt,
-    Code,
+    /// Source code, in a language whose syntax is known or any other.
+    Code(Option<SourceLanguage>),
     Eml,
 }
 
@@ -51,7 +54,7 @@ impl MediaType {
         Self::Ndjson,
         Self::Epub,
         Self::Odt,
-        Self::Code,
+        Self::Code(None),
         Self::Eml,
     ];
 
@@ -73,7 +76,8 @@ impl MediaType {
             Self::Ndjson => "application/x-ndjson",
             Self::Epub => "application/epub+zip",
             Self::Odt => "application/vnd.oasis.opendocument.text",
-            Self::Code => "text/x-source-code",
+            Self::Code(None) => "text/x-source-code",
+            Self::Code(Some(language)) => language.media_type(),
             Self::Eml => "message/rfc822",
         }
     }
@@ -88,7 +92,7 @@ impl MediaType {
             | Self::Csv
             | Self::Json
             | Self::Ndjson
-            | Self::Code => false,
+            | Self::Code(_) => false,
             Self::Docx | Self::Pptx | Self::Xlsx | Self::Pdf | Self::Epub | Self::Odt | Self::Eml => true,
         }
     }
@@ -96,7 +100,11 @@ impl MediaType {
     /// From a file's extension.
     pub fn from_path(path: &Path) -> Result<Self, UnsupportedMediaType> {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        match extension.to_ascii_lowercase().as_str() {
+        let extension = extension.to_ascii_lowercase();
+        if let Some(language) = SourceLanguage::from_extension(&extension) {
+            return Ok(Self::Code(Some(language)));
+        }
+        match extension.as_str() {
             "md" | "markdown" | "mdown" | "mkd" | "mdx" => Ok(Self::Markdown),
             "txt" | "text" | "rst" | "adoc" | "asciidoc" | "log" => Ok(Self::Plain),
             "html" | "htm" | "xhtml" => Ok(Self::Html),
@@ -109,11 +117,11 @@ impl MediaType {
             "ndjson" | "jsonl" => Ok(Self::Ndjson),
             "epub" => Ok(Self::Epub),
             "odt" => Ok(Self::Odt),
-            "rs" | "py" | "js" | "mjs" | "cjs" | "jsx" | "ts" | "tsx" | "go" | "java" | "kt" | "kts"
-            | "scala" | "c" | "h" | "cc" | "cpp" | "cxx" | "hpp" | "hh" | "cs" | "rb" | "php" | "swift"
-            | "m" | "sh" | "bash" | "zsh" | "sql" | "yaml" | "yml" | "toml" | "css" | "scss" | "lua"
-            | "r" | "pl" | "pm" | "hs" | "ex" | "exs" | "erl" | "clj" | "dart" | "vue" | "svelte"
-            | "proto" | "tf" | "gradle" | "ini" | "cfg" => Ok(Self::Code),
+            "kt" | "kts" | "scala" | "cs" | "rb" | "php" | "swift" | "m" | "sh" | "bash" | "zsh" | "sql"
+            | "yaml" | "yml" | "toml" | "css" | "scss" | "lua" | "r" | "pl" | "pm" | "hs" | "ex" | "exs"
+            | "erl" | "clj" | "dart" | "vue" | "svelte" | "proto" | "tf" | "gradle" | "ini" | "cfg" => {
+                Ok(Self::Code(None))
+            }
             "eml" => Ok(Self::Eml),
             _ => Err(UnsupportedMediaType::new(&format!(".{extension}"))),
         }
@@ -126,6 +134,9 @@ impl FromStr for MediaType {
 
     fn from_str(content_type: &str) -> Result<Self, UnsupportedMediaType> {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if let Some(language) = SourceLanguage::from_essence(&essence) {
+            return Ok(Self::Code(Some(language)));
+        }
         match essence.as_str() {
             "text/markdown" | "text/x-markdown" => Ok(Self::Markdown),
             "text/plain" | "text/x-rst" | "text/prs.fallenstein.rst" | "text/asciidoc" => Ok(Self::Plain),
@@ -139,33 +150,10 @@ impl FromStr for MediaType {
             "application/x-ndjson" | "application/jsonl" | "application/x-jsonlines" => Ok(Self::Ndjson),
             "application/epub+zip" => Ok(Self::Epub),
             "application/vnd.oasis.opendocument.text" => Ok(Self::Odt),
-            "text/x-source-code"
-            | "text/x-rust"
-            | "text/x-python"
-            | "text/x-java"
-            | "text/x-c"
-            | "text/x-c++"
-            | "text/x-go"
-            | "text/x-ruby"
-            | "text/x-php"
-            | "text/x-csharp"
-            | "text/x-kotlin"
-            | "text/x-scala"
-            | "text/x-swift"
-            | "text/x-sh"
-            | "text/x-shellscript"
-            | "text/x-sql"
-            | "text/x-yaml"
-            | "text/x-toml"
-            | "text/x-lua"
-            | "text/x-perl"
-            | "text/javascript"
-            | "application/javascript"
-            | "text/typescript"
-            | "text/css"
-            | "application/yaml"
-            | "application/toml"
-            | "application/sql" => Ok(Self::Code),
+            "text/x-source-code" | "text/x-ruby" | "text/x-php" | "text/x-csharp" | "text/x-kotlin"
+            | "text/x-scala" | "text/x-swift" | "text/x-sh" | "text/x-shellscript" | "text/x-sql"
+            | "text/x-yaml" | "text/x-toml" | "text/x-lua" | "text/x-perl" | "text/css"
+            | "application/yaml" | "application/toml" | "application/sql" => Ok(Self::Code(None)),
             "message/rfc822" => Ok(Self::Eml),
             _ => Err(UnsupportedMediaType::new(&essence)),
         }
@@ -203,7 +191,8 @@ mod tests {
 
     #[test]
     fn every_type_is_read_back_from_its_name() {
-        for &media_type in MediaType::ALL {
+        let languages = SourceLanguage::ALL.iter().map(|&language| MediaType::Code(Some(language)));
+        for media_type in MediaType::ALL.iter().copied().chain(languages) {
             assert_eq!(media_type.as_str().parse(), Ok(media_type));
         }
     }
