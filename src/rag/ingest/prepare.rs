@@ -17,7 +17,7 @@ pub(super) struct Prepared {
     pub(super) chunks: Vec<NewChunk>,
     /// What the embedder reads, one per chunk.
     pub(super) embedded: Vec<String>,
-    /// What spans point into.
+    /// What spans point into, where a chat model is to be shown some of it.
     pub(super) parsed: String,
     language: Language,
     /// What may be added to each chunk, in the embedder's tokens.
@@ -99,8 +99,9 @@ pub(super) fn prepare(
         embedded.push(reads);
     }
     let differs = media_type.is_harmful() || parsed.text.as_bytes() != document.raw;
-    let text = differs.then(|| parsed.text.clone());
-    Ok(Prepared { text, title, chunks, embedded, parsed: parsed.text, language, room })
+    let shown = if room > 0 { parsed.text.clone() } else { String::new() };
+    let text = differs.then_some(parsed.text);
+    Ok(Prepared { text, title, chunks, embedded, parsed: shown, language, room })
 }
 
 /// What the embedder will read of a document: the benchmark of ingest gives it the same alone.

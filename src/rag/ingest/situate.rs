@@ -68,7 +68,8 @@ pub(super) async fn situate(
     let missing: Vec<usize> = (0..hashes.len()).filter(unknown).collect();
     let mut away = None;
     for batch in missing.chunks(BATCH) {
-        let replies = stream::iter(batch).map(|&at| ask(rag, prepared, at)).buffered(BATCH);
+        let reads: &Prepared = prepared;
+        let replies = stream::iter(batch.iter().copied()).map(|at| ask(rag, reads, at)).buffered(BATCH);
         let replies: Vec<Result<String, ModelError>> = replies.collect().await;
         let mut said = Vec::new();
         for (&at, reply) in batch.iter().zip(replies) {
@@ -89,11 +90,11 @@ pub(super) async fn situate(
         }
     }
     let patience = Duration::from_millis(rag.settings().ingest.context_wait_ms);
-    match away {
-        Some(error) if error != ModelError::NotConfigured && age < patience => {
-            return Ok(Situated::Later(error));
-        }
-        _ => {}
+    if let Some(error) = &away
+        && *error != ModelError::NotConfigured
+        && age < patience
+    {
+        return Ok(Situated::Later(error.clone()));
     }
     let without = hashes.iter().filter(|hash| !known.contains_key(*hash)).count();
     for (at, hash) in hashes.iter().enumerate() {
