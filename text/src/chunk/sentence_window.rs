@@ -118,7 +118,7 @@ fn window(
             before -= 1;
             match first.checked_sub(1) {
                 Some(previous) if section(&units[previous]) == home && fits(previous, last) => {
-                    first = previous
+                    first = previous;
                 }
                 _ => before = 0,
             }

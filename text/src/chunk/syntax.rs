@@ -34,9 +34,9 @@ pub(super) fn chunk(
     let mut small = Vec::new();
     for part in parts(&tree, text, &fits) {
         if fits(part.span.clone()) {
-            small.push(part)
+            small.push(part);
         } else {
-            shorten(text, &part, index, limits, &mut small)
+            shorten(text, &part, index, limits, &mut small);
         }
     }
     let packer = Packer { text, parts: &small, index, limits, apart };
