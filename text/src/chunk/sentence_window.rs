@@ -14,7 +14,7 @@ use super::{Chunk, ChunkLimits, Window, sections};
 use crate::parse::{Block, BlockKind, Parsed};
 
 /// A unit below this many tokens takes the next sentence in: `Yes.` by itself says nothing.
-const TINY: usize = 8;
+const TINY: usize = 5;
 
 pub(super) fn chunk(
     parsed: &Parsed,
