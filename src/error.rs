@@ -13,6 +13,10 @@ pub enum Code {
     NotFound,
     MethodNotAllowed,
     Conflict,
+    /// An `Idempotency-Key` that stands for another request.
+    KeyReused,
+    /// A request with the same `Idempotency-Key` is under way.
+    InProgress,
     PayloadTooLarge,
     UnsupportedMediaType,
     /// The client took too long to send its request.
@@ -34,6 +38,8 @@ impl Code {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict => "conflict",
+            Self::KeyReused => "idempotency_key_reused",
+            Self::InProgress => "request_in_progress",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::RequestTimeout => "request_timeout",
@@ -90,6 +96,8 @@ impl Error {
             | Code::NotFound
             | Code::MethodNotAllowed
             | Code::Conflict
+            | Code::KeyReused
+            | Code::InProgress
             | Code::PayloadTooLarge
             | Code::UnsupportedMediaType
             | Code::RequestTimeout

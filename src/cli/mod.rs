@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod client;
 mod eval;
+mod export;
 mod ingest;
 mod metrics;
 mod migrate;
@@ -66,6 +67,10 @@ enum Command {
     Worker,
     /// Ingest files and folders into a collection.
     Ingest(ingest::Ingest),
+    /// Write a collection to a file of NDJSON.
+    Export(export::Export),
+    /// Take in what an export wrote.
+    Import(export::Import),
     /// Search and print the best chunks.
     Search(search::Search),
     /// Ask a question and print the answer with its citations.
@@ -143,6 +148,8 @@ async fn dispatch(cli: Cli, settings: Settings, origin: Origin) -> Result<ExitCo
         Command::Serve => serve::run(settings, origin, Role::Serve).await,
         Command::Worker => serve::run(settings, origin, Role::Work).await,
         Command::Ingest(ingest) => ingest.run(&global, settings).await,
+        Command::Export(export) => export.run(&global, settings).await,
+        Command::Import(import) => import.run(&global, settings).await,
         Command::Search(search) => search.run(&global, settings).await,
         Command::Ask(ask) => ask.run(&global, settings).await,
         Command::Eval(eval) => eval.run(&global, settings).await,

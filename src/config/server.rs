@@ -23,6 +23,8 @@ pub struct ServerSettings {
     pub read_timeout_ms: u64,
     pub body_timeout_ms: u64,
     pub request_timeout_ms: u64,
+    /// How long the answer to a request with an `Idempotency-Key` is kept.
+    pub idempotency_ttl_ms: u64,
     /// From SIGTERM until the listener closes.
     pub drain_delay_ms: u64,
     pub shutdown_timeout_ms: u64,

@@ -64,6 +64,9 @@ impl Class {
             (&Method::GET, route) if route.starts_with("jobs/") && route.ends_with("/events") => {
                 Some(Self::Stream)
             }
+            (&Method::GET, route) if route.ends_with("/export") && route.split('/').count() == 3 => {
+                Some(Self::Stream)
+            }
             (&Method::GET | &Method::HEAD | &Method::OPTIONS, _) => Some(Self::Interactive),
             _ => Some(Self::Write),
         }
@@ -322,6 +325,9 @@ mod tests {
             (Method::GET, "/v1/collections/a", Class::Interactive),
             (Method::GET, "/v1/jobs", Class::Interactive),
             (Method::GET, "/v1/jobs/job_1/events", Class::Stream),
+            (Method::GET, "/v1/collections/a/export", Class::Stream),
+            (Method::GET, "/v1/collections/a/documents/export", Class::Interactive),
+            (Method::POST, "/v1/collections/a/import", Class::Write),
             (Method::DELETE, "/v1/jobs/job_1", Class::Write),
             (Method::PUT, "/v1/collections/a/documents/x", Class::Write),
             (Method::POST, "/v1/collections/a/documents", Class::Write),

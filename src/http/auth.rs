@@ -83,7 +83,7 @@ fn own_deadline(request: &HttpRequest) -> Result<Option<Deadline>, Error> {
     Ok(Some(Deadline::within(Duration::from_millis(millis.into()))))
 }
 
-fn presented(request: &HttpRequest) -> Option<&[u8]> {
+pub(super) fn presented(request: &HttpRequest) -> Option<&[u8]> {
     let bearer = request.headers().get(AUTHORIZATION).and_then(|value| {
         let (scheme, token) = value.as_bytes().split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)

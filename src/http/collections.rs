@@ -1,6 +1,7 @@
 mod chunking;
 
 use super::body::Json;
+use super::idempotency::Once;
 use super::page::{Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
@@ -9,7 +10,7 @@ use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, http::StatusCode};
 use chunking::{ChunkingChange, ChunkingView};
 use mcp_rag_actors::store::{
-    Chunking, Collection, CollectionId, CreateCollection, DeleteCollection, ReindexCollection,
+    Chunking, Collection, CollectionId, CreateCollection, DeleteCollection, Receipt, ReindexCollection,
     UpdateCollection, Updated,
 };
 use serde::{Deserialize, Serialize};
@@ -153,6 +154,7 @@ impl NewCollection {
 pub(super) async fn create(
     state: Data<State>,
     principal: Principal,
+    once: Once,
     Json(new): Json<NewCollection>,
 ) -> Result<HttpResponse, ApiError> {
     new.check()?;
@@ -168,7 +170,7 @@ pub(super) async fn create(
         language: new.language.unwrap_or_else(|| "en".to_owned()),
         chunking,
     };
-    let created = state.rag.store.call(create, caller.deadline).await?;
+    let created = state.rag.store.once(once.key().await?, create, caller.deadline).await?;
     state.rag.catalog.forget();
     Ok(HttpResponse::build(StatusCode::CREATED).json(CollectionView::from(created)))
 }
@@ -216,6 +218,7 @@ pub(super) async fn update(
     state: Data<State>,
     principal: Principal,
     name: Path<String>,
+    once: Once,
     Json(change): Json<CollectionChange>,
 ) -> Result<HttpResponse, ApiError> {
     if let Some(description) = &change.description {
@@ -230,7 +233,8 @@ pub(super) async fn update(
     let CollectionChange { description, metadata, chunking } = change;
     let chunking = chunking.map(|change| change.over(now.chunking, chat)).transpose()?;
     let update = UpdateCollection { tenant: caller.tenant, id: now.id, description, metadata, chunking };
-    let Updated { collection, reindex } = state.rag.store.call(update, caller.deadline).await?;
+    let Updated { collection, reindex } =
+        state.rag.store.once(once.key().await?, update, caller.deadline).await?;
     state.rag.catalog.forget();
     state.rag.progress.arrived.notify_one();
     let job = reindex.map(|reindex| reindex.job.to_string());
@@ -252,11 +256,12 @@ pub(super) async fn reindex(
     state: Data<State>,
     principal: Principal,
     name: Path<String>,
+    once: Once,
 ) -> Result<HttpResponse, ApiError> {
     let caller = principal.caller(WRITE_LIMIT);
     let id = state.rag.catalog.get(caller, &name).await?.id;
     let reindex = ReindexCollection { tenant: caller.tenant, id };
-    let begun = state.rag.store.call(reindex, caller.deadline).await?;
+    let begun = state.rag.store.once(once.key().await?, reindex, caller.deadline).await?;
     state.rag.progress.arrived.notify_one();
     let (job, documents) = begun.map_or((None, 0), |begun| (Some(begun.job.to_string()), begun.documents));
     Ok(HttpResponse::Accepted().json(ReindexView { job, documents }))
@@ -269,11 +274,17 @@ pub(super) async fn delete(
     state: Data<State>,
     principal: Principal,
     name: Path<String>,
+    once: Once,
 ) -> Result<HttpResponse, ApiError> {
     let caller = principal.caller(WRITE_LIMIT);
-    let id = state.rag.catalog.get(caller, &name).await?.id;
-    let receipt =
-        state.rag.store.call(DeleteCollection { tenant: caller.tenant, id }, caller.deadline).await?;
+    let receipt: Receipt = match once.done().await? {
+        Some(receipt) => receipt,
+        None => {
+            let id = state.rag.catalog.get(caller, &name).await?.id;
+            let delete = DeleteCollection { tenant: caller.tenant, id };
+            state.rag.store.once(once.key().await?, delete, caller.deadline).await?
+        }
+    };
     state.rag.catalog.forget();
     Ok(HttpResponse::Ok().json(json!({"deleted": receipt})))
 }

@@ -1,11 +1,14 @@
 pub(super) mod accept;
 
+use super::idempotency::Once;
 use super::page::{Order, Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
-use mcp_rag_actors::store::{DeleteDocument, Document, DocumentId, GetContent, GetDocument, ListDocuments};
+use mcp_rag_actors::store::{
+    DeleteDocument, Document, DocumentId, GetContent, GetDocument, ListDocuments, Receipt,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -54,6 +57,9 @@ pub(super) struct DocumentView {
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
+    /// From then on it is found no more.
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
 }
 
 impl From<Document> for DocumentView {
@@ -73,6 +79,7 @@ impl From<Document> for DocumentView {
             warnings: document.warnings,
             created_at: document.created_at,
             updated_at: document.updated_at,
+            expires_at: document.expires_at,
         }
     }
 }
@@ -143,12 +150,18 @@ pub(super) async fn delete(
     state: Data<State>,
     principal: Principal,
     path: Path<(String, String)>,
+    once: Once,
 ) -> Result<HttpResponse, ApiError> {
     let (name, external_id) = addressed(path)?;
     let caller = principal.caller(LIMIT);
-    let collection = state.rag.catalog.get(caller, &name).await?.id;
-    let delete = DeleteDocument { tenant: caller.tenant, collection, external_id };
-    let receipt = state.rag.store.call(delete, caller.deadline).await?;
+    let receipt: Receipt = match once.done().await? {
+        Some(receipt) => receipt,
+        None => {
+            let collection = state.rag.catalog.get(caller, &name).await?.id;
+            let delete = DeleteDocument { tenant: caller.tenant, collection, external_id };
+            state.rag.store.once(once.key().await?, delete, caller.deadline).await?
+        }
+    };
     state.rag.catalog.forget();
     Ok(HttpResponse::Ok().json(json!({"deleted": receipt})))
 }

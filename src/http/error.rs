@@ -28,7 +28,8 @@ fn status(code: Code) -> StatusCode {
         Code::Unauthorized => StatusCode::UNAUTHORIZED,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::Conflict => StatusCode::CONFLICT,
+        Code::Conflict | Code::InProgress => StatusCode::CONFLICT,
+        Code::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -75,6 +76,9 @@ impl ResponseError for ApiError {
             // Who is refused together must not come back together.
             let spread = if error.code == Code::Overloaded { (random::uniform() * 3.0) as u32 } else { 0 };
             response.insert_header((RETRY_AFTER, 1 + spread));
+        }
+        if error.code == Code::InProgress {
+            response.insert_header((RETRY_AFTER, 1));
         }
         if error.code == Code::RequestTimeout {
             response.force_close();

@@ -1,4 +1,5 @@
 use super::admission::{Place, Ticket};
+use super::idempotency::Once;
 use super::page::{Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource, sse};
 use crate::rag::Caller;
@@ -70,10 +71,12 @@ pub(super) async fn cancel(
     state: Data<State>,
     principal: Principal,
     path: Path<String>,
+    once: Once,
 ) -> Result<HttpResponse, ApiError> {
     let caller = principal.caller(LIMIT);
     let id = id(&path)?;
-    state.rag.store.call(CancelJob { tenant: caller.tenant, id }, caller.deadline).await?;
+    let cancel = CancelJob { tenant: caller.tenant, id };
+    state.rag.store.once(once.key().await?, cancel, caller.deadline).await?;
     state.rag.progress.advance();
     Ok(HttpResponse::Ok().json(view(&state, caller, id).await?))
 }
@@ -85,10 +88,12 @@ pub(super) async fn retry(
     state: Data<State>,
     principal: Principal,
     path: Path<String>,
+    once: Once,
 ) -> Result<HttpResponse, ApiError> {
     let caller = principal.caller(LIMIT);
     let id = id(&path)?;
-    state.rag.store.call(RetryJob { tenant: caller.tenant, id }, caller.deadline).await?;
+    let retry = RetryJob { tenant: caller.tenant, id };
+    state.rag.store.once(once.key().await?, retry, caller.deadline).await?;
     state.rag.progress.arrived.notify_one();
     state.rag.progress.advance();
     Ok(HttpResponse::Accepted().json(view(&state, caller, id).await?))

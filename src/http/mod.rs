@@ -9,9 +9,11 @@ mod documents;
 mod drain;
 mod envelope;
 mod error;
+mod export;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod health;
+mod idempotency;
 mod jobs;
 mod openapi;
 mod page;
@@ -52,10 +54,12 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     move |config| {
         let api = web::scope("/v1")
             // The last one is asked first: who may not enter takes nobody's place.
+            .wrap(actix_web::middleware::from_fn(idempotency::idempotent))
             .wrap(actix_web::middleware::from_fn(admission::admit))
             .wrap(actix_web::middleware::from_fn(auth::authenticate))
             .configure(collections::routes)
             .configure(documents::routes)
+            .configure(export::routes)
             .configure(jobs::routes)
             .configure(search::routes)
             .configure(answers::routes)

@@ -1,7 +1,7 @@
 //! The OpenAPI document, generated from the code, and a page that shows it without outside assets.
 
 use super::reference::{Common, ErrorBody, ErrorDetail};
-use super::{answers, collections, documents, health, jobs, resource, search, system};
+use super::{answers, collections, documents, export, health, jobs, resource, search, system};
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
@@ -29,6 +29,8 @@ use utoipa::OpenApi;
         documents::get,
         documents::delete,
         documents::content,
+        export::export,
+        documents::accept::import,
         jobs::list,
         jobs::get,
         jobs::cancel,

@@ -1,8 +1,10 @@
 //! What every operation of the OpenAPI document has in common: a unique id, the credential, the
 //! errors it may answer with.
 
+use super::idempotency::is_remembered;
 use serde::Serialize;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
@@ -51,12 +53,15 @@ impl Modify for Common {
         for (path, item) in &mut api.paths.paths {
             let guarded = path.starts_with("/v1/");
             let named = path.contains('{');
-            for operation in operations(item) {
+            for (writes, operation) in operations(item) {
                 let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
                 let id = operation.operation_id.take().unwrap_or_default();
                 operation.operation_id = Some(if tag == id { id } else { format!("{tag}_{id}") });
                 if guarded {
                     complete(operation, named);
+                }
+                if writes && is_remembered(path) {
+                    repeatable(operation);
                 }
                 for (status, response) in &mut operation.responses.responses {
                     if let RefOr::T(response) = response {
@@ -68,9 +73,29 @@ impl Modify for Common {
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+/// Each with whether it writes.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
-    [get, put, post, delete, patch].into_iter().flatten()
+    let writes = [put, post, delete, patch].into_iter().flatten().map(|operation| (true, operation));
+    get.iter_mut().map(|operation| (false, operation)).chain(writes)
+}
+
+/// A write that may be sent again.
+fn repeatable(operation: &mut Operation) {
+    let key = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .description(Some("sent again with the same key and bytes it is answered again, and done once"))
+        .schema(Some(
+            ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255)),
+        ))
+        .build();
+    operation.parameters.get_or_insert_default().push(RefOr::T(key));
+    let reused = Response::new("the `Idempotency-Key` was used for another request");
+    operation.responses.responses.entry("422".to_owned()).or_insert_with(|| reused.into());
+    let running =
+        Response::new("a request with this `Idempotency-Key` is under way: repeat after `Retry-After`");
+    operation.responses.responses.entry("409".to_owned()).or_insert_with(|| running.into());
 }
 
 fn complete(operation: &mut Operation, named: bool) {

@@ -25,6 +25,25 @@ pub(super) fn ndjson(bytes: &[u8], max_document: usize) -> (Vec<Incoming>, Vec<R
     (documents, rejected)
 }
 
+/// The same of an export, whose first and last line are about the others.
+pub(super) fn exported(bytes: &[u8], max_document: usize) -> (Vec<Incoming>, Vec<Rejected>) {
+    let (documents, mut rejected) = ndjson(bytes, max_document);
+    if !rejected.is_empty() {
+        let mut lines = bytes.split(|byte| *byte == b'\n').enumerate();
+        // In the order of the lines: each is looked up behind the one before.
+        rejected
+            .retain(|one| !lines.find(|(at, _)| at + 1 == one.line).is_some_and(|(_, line)| is_frame(line)));
+    }
+    (documents, rejected)
+}
+
+fn is_frame(line: &[u8]) -> bool {
+    let frame: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_slice(line).ok();
+    frame.is_some_and(|frame| {
+        frame.len() == 1 && (frame.contains_key("export") || frame.contains_key("complete"))
+    })
+}
+
 fn one_line(line: &[u8], max_document: usize) -> Result<Incoming, Error> {
     let mut new: NewDocument = body::parse(line)?;
     let external_id = new.external_id.take();
@@ -92,6 +111,8 @@ fn one_file(
         media_type,
         attributes: json!({}),
         acl: Vec::new(),
+        expires_at: None,
+        vectors: None,
         content,
     };
     incoming.check(max_document)?;

@@ -16,6 +16,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+use time::OffsetDateTime;
 use tracing::{Instrument, info_span, instrument};
 use utoipa::ToSchema;
 
@@ -55,6 +56,16 @@ pub struct SearchResponse {
     pub next_cursor: Option<String>,
     pub timings: Timings,
     pub cached: bool,
+    /// When the first of its documents expires: not to be shown from the cache any more.
+    #[serde(skip)]
+    pub until: Option<OffsetDateTime>,
+}
+
+/// A response as the cache keeps it.
+#[derive(Serialize, Deserialize)]
+struct Kept<R> {
+    response: R,
+    until: Option<OffsetDateTime>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -173,7 +184,7 @@ impl Rag {
             mine.store(true, Ordering::Relaxed);
             let response = self.search_now(query, selection, caller, began).await?;
             if response.degraded.is_empty()
-                && let Ok(bytes) = serde_json::to_vec(&response)
+                && let Ok(bytes) = serde_json::to_vec(&Kept { response: &response, until: response.until })
             {
                 // Without the room it grew into, which would be kept as long as the entry.
                 self.cache.put(key.clone(), bytes.into_boxed_slice().into()).await;
@@ -195,7 +206,8 @@ impl Rag {
     async fn cached(&self, key: &str) -> Option<SearchResponse> {
         let bytes = self.cache.get(key).await?;
         // What another version wrote may not be readable: a miss.
-        serde_json::from_slice(&bytes).ok()
+        let Kept { response, until } = serde_json::from_slice(&bytes).ok()?;
+        until.is_none_or(|until| OffsetDateTime::now_utc() < until).then_some(response)
     }
 
     async fn search_now(
@@ -263,6 +275,7 @@ impl Rag {
             in_order(hits)
         };
         hits.truncate(top_k);
+        let until = hits.iter().filter_map(|ranked| ranked.hit.expires_at).min();
         let (results, truncated) = pack(hits, query, collections);
         metrics::histogram!("mcp_rag_search_seconds", "mode" => mode.as_str())
             .record(began.elapsed().as_secs_f64());
@@ -274,6 +287,7 @@ impl Rag {
             next_cursor: None,
             timings: Timings { embed_ms, search_ms, total_ms: millis(began) },
             cached: false,
+            until,
         })
     }
 }
@@ -368,7 +382,7 @@ fn cache_key(query: &SearchQuery, collections: &[Collection], caller: Caller) ->
     }
     add(&query.text.as_deref().map(str::trim));
     add(&(query.top_k, query.mode, &query.filter, query.min_score, query.max_tokens, query.rerank));
-    let mut key = "mcp-rag:search:1:".to_owned();
+    let mut key = "mcp-rag:search:2:".to_owned();
     for byte in digest.finalize() {
         let _ = write!(key, "{byte:02x}");
     }

@@ -13,6 +13,7 @@ mod drain;
 mod embedder;
 mod external;
 mod failover;
+mod idempotency;
 mod lifecycle;
 mod outage;
 mod overload;

@@ -185,3 +185,45 @@ fn tenants_take_turns_and_what_somebody_waits_for_goes_before_bulk_without_starv
     let bulk = classes.iter().filter(|class| **class == 1).count();
     assert_eq!(bulk, 4, "every fourth turn begins with bulk: {classes:?}");
 }
+
+#[test]
+fn of_a_document_that_changes_only_the_changed_chunks_are_embedded_again() {
+    let model = Model::start();
+    let mut builder = Server::builder();
+    for set in with_model(&model) {
+        let (key, value) = set.split_once('=').expect("a pair");
+        builder = builder.set(key, value);
+    }
+    let server = builder.start();
+    server.create("docs");
+    let text = |changed: Option<usize>| -> String {
+        let part = |n: usize| {
+            let word = if changed == Some(n) { "stormy" } else { "calm" };
+            format!("## Day {n}\n\n")
+                + &format!("The sea of day {n} was {word} and the ship sailed on. ").repeat(12)
+        };
+        (0..30).map(|n| part(n) + "\n\n").collect()
+    };
+    let put = |changed, extra: Value| {
+        let mut body = json!({"text": text(changed), "media_type": "text/markdown", "title": "Log"});
+        body.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
+        let reply = server.put_document("docs", "log", &body);
+        assert!([200, 201].contains(&reply.status), "{}", reply.text());
+        reply.json()
+    };
+    let all = || embedded(&model).values().sum::<usize>();
+    let first = put(None, json!({}));
+    let chunks = first["document"]["chunks"].as_u64().expect("a number");
+    assert!(chunks >= 15 && all() as u64 == chunks, "{chunks} chunks, {} texts", all());
+    let before = all();
+    put(Some(17), json!({}));
+    assert!((1..=3).contains(&(all() - before)), "{} texts for one changed part", all() - before);
+    let before = all();
+    let later = "2100-01-01T00:00:00Z";
+    put(Some(17), json!({"attributes": {"ship": "Rose"}}));
+    put(Some(17), json!({"attributes": {"ship": "Rose"}, "expires_at": later}));
+    put(Some(17), json!({"acl": ["crew"], "uri": "https://x/log"}));
+    assert_eq!(all(), before, "metadata is not embedded");
+    assert_eq!(number(&server, "SELECT count(*) FROM tasks"), 0);
+    check_statistics(&server);
+}

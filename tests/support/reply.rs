@@ -50,7 +50,7 @@ impl Reply {
         let keys: Vec<_> = error.as_object().into_iter().flat_map(|object| object.keys()).collect();
         assert_eq!(keys, ["code", "message", "param", "type"], "{error}");
         assert!(!self.header("x-request-id").is_empty(), "an error without a request id");
-        let waits = matches!(status, 429 | 503);
+        let waits = matches!(status, 429 | 503) || code == "request_in_progress";
         assert_eq!(!self.header("retry-after").is_empty(), waits, "Retry-After belongs to 429 and 503");
         error
     }

@@ -1,9 +1,10 @@
 //! How a collection cuts its documents, as it is stored.
 
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 
 /// A collection's way of making chunks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunking {
     pub strategy: ChunkStrategy,
     pub max_tokens: u32,
@@ -25,7 +26,7 @@ impl Default for Chunking {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChunkStrategy {
     Structure,
     Tokens,
@@ -55,7 +56,7 @@ impl ChunkStrategy {
 }
 
 /// What is embedded and indexed besides a chunk's own text and headings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChunkContext {
     None,
     /// A chat model's sentences that situate the chunk in its document.

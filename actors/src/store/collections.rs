@@ -2,13 +2,14 @@
 
 use super::chunking::Chunking;
 use super::error::StoreError;
+use super::idempotency::commit;
 use super::ids::{CollectionId, TenantId};
 use super::read::Sees;
 use super::reindex::Reindex;
 use super::{Store, chunking, only_row, publish, reindex};
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::rc::Rc;
 use time::OffsetDateTime;
@@ -18,7 +19,7 @@ use tokio_postgres::types::ToSql;
 const COLUMNS: &str = "collection_id, name, description, metadata, language, epoch, documents, chunks, \
     created_at, updated_at, max_tokens, overlap_tokens, chunk_strategy, window_sentences, chunk_context";
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Collection {
     pub id: CollectionId,
     pub name: String,
@@ -73,14 +74,15 @@ impl Serve<CreateCollection> for Store {
         new: CreateCollection,
         deadline: Deadline,
     ) -> Result<Collection, StoreError> {
-        let connection = self.connection(new.tenant, deadline).await?;
+        let mut connection = self.connection(new.tenant, deadline).await?;
+        let transaction = connection.transaction().await?;
         let sql = format!(
             "INSERT INTO collections (tenant_id, name, description, metadata, language, {}) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant_id, name) DO NOTHING \
              RETURNING {COLUMNS}",
             chunking::COLUMNS
         );
-        let statement = connection.prepare_cached(&sql).await?;
+        let statement = transaction.prepare_cached(&sql).await?;
         let (max, overlap, strategy, sentences, context) = new.chunking.columns();
         let parameters: [&(dyn ToSql + Sync); 10] = [
             &new.tenant.0,
@@ -94,10 +96,15 @@ impl Serve<CreateCollection> for Store {
             &sentences,
             &context,
         ];
-        let row = connection.query_opt(&statement, &parameters).await?;
+        let row = transaction.query_opt(&statement, &parameters).await?;
+        let taken = || StoreError::Conflict("a collection with this name exists already".to_owned());
+        let created = row.map(|row| Collection::read(&row)).ok_or_else(taken);
+        match &created {
+            Ok(created) => commit(transaction, created).await?,
+            Err(_) => transaction.rollback().await?,
+        }
         self.done(new.tenant, connection);
-        row.map(|row| Collection::read(&row))
-            .ok_or_else(|| StoreError::Conflict("a collection with this name exists already".to_owned()))
+        created
     }
 }
 
@@ -139,7 +146,7 @@ pub struct UpdateCollection {
     pub chunking: Option<Chunking>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Updated {
     pub collection: Collection,
     pub reindex: Option<Reindex>,
@@ -180,14 +187,15 @@ impl Serve<UpdateCollection> for Store {
         let values: [&(dyn ToSql + Sync); 4] = [&tenant, &id, &change.description, &change.metadata];
         let rows = transaction.query(&statement, &values).await?;
         let collection = Collection::read(only_row(&rows, "collection")?);
-        transaction.commit().await?;
+        let updated = Updated { collection, reindex };
+        commit(transaction, &updated).await?;
         self.done(change.tenant, connection);
-        Ok(Updated { collection, reindex })
+        Ok(updated)
     }
 }
 
 /// What a delete removed.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Receipt {
     pub documents: i64,
     pub chunks: i64,
@@ -225,9 +233,10 @@ impl Serve<DeleteCollection> for Store {
         transaction
             .execute("DELETE FROM collections WHERE tenant_id = $1 AND collection_id = $2", &key)
             .await?;
-        transaction.commit().await?;
-        self.done(delete.tenant, connection);
         let [embeddings, _, _, chunks, documents] = removed;
-        Ok(Receipt { documents, chunks, embeddings })
+        let receipt = Receipt { documents, chunks, embeddings };
+        commit(transaction, &receipt).await?;
+        self.done(delete.tenant, connection);
+        Ok(receipt)
     }
 }

@@ -1,22 +1,19 @@
-//! Documents as accepted, looked up and deleted; `publish.rs` makes them searchable.
+//! Documents, looked up; `accept.rs` takes them in, `publish.rs` makes them searchable, `delete.rs` takes them away.
 
-use super::collections::Receipt;
 use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId, JobId, TenantId};
 use super::read::Sees;
-use super::tasks::Class;
-use super::{Store, only_row, publish};
+use super::{Store, only_row};
 use crate::resilience::Deadline;
-use crate::supervise::{Priority, Request, Serve};
-use bytes::Bytes;
-use serde_json::{Value, json};
+use crate::supervise::{Request, Serve};
+use serde_json::Value;
 use std::rc::Rc;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-pub(super) const COLUMNS: &str = "document_id, collection_id, external_id, version, status, error, job_id, title, \
-                                  uri, media_type, attributes, acl, chunks, created_at, updated_at, warnings";
+const COLUMNS: &str = "document_id, collection_id, external_id, version, status, error, job_id, title, \
+                       uri, media_type, attributes, acl, chunks, created_at, updated_at, warnings, expires_at";
 
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -38,6 +35,7 @@ pub struct Document {
     pub updated_at: OffsetDateTime,
     /// What the published version had to do without.
     pub warnings: Vec<String>,
+    pub expires_at: Option<OffsetDateTime>,
 }
 
 impl Document {
@@ -59,131 +57,8 @@ impl Document {
             created_at: row.get(13),
             updated_at: row.get(14),
             warnings: row.get(15),
+            expires_at: row.get(16),
         }
-    }
-}
-
-/// A document as a client sent it.
-#[derive(Debug)]
-pub struct NewDocument {
-    pub external_id: String,
-    pub title: String,
-    pub uri: String,
-    pub media_type: String,
-    pub attributes: Value,
-    pub acl: Vec<String>,
-    pub raw: Bytes,
-    /// Over the bytes and all metadata: equal means that nothing has to be done.
-    pub content_hash: Vec<u8>,
-}
-
-/// Stores documents and the job that will make them searchable, in one transaction.
-#[derive(Debug)]
-pub struct AcceptDocuments {
-    pub tenant: TenantId,
-    pub collection: CollectionId,
-    pub documents: Vec<NewDocument>,
-    pub class: Class,
-    /// The URL that is told of the job's end.
-    pub webhook: Option<String>,
-}
-
-#[derive(Debug)]
-pub struct Accepted {
-    /// Absent when every document is unchanged.
-    pub job: Option<JobId>,
-    pub changed: usize,
-}
-
-impl Request for AcceptDocuments {
-    type Reply = Result<Accepted, StoreError>;
-
-    fn priority(&self) -> Priority {
-        Priority::Bulk
-    }
-}
-
-/// Inserts a document or its next version; returns nothing when it is unchanged. A failed document
-/// is tried again even with the same content.
-const ACCEPT: &str = "
-WITH accepted AS (
-    INSERT INTO documents AS d (tenant_id, collection_id, external_id, status, job_id, title, uri, media_type,
-                                attributes, acl)
-    VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9)
-    ON CONFLICT (tenant_id, collection_id, external_id) DO UPDATE
-    SET version = d.version + 1, status = 'queued', error = NULL, job_id = $4, updated_at = now()
-    WHERE d.status = 'failed' OR $10 IS DISTINCT FROM (
-        SELECT v.content_hash FROM document_versions v
-        WHERE v.tenant_id = d.tenant_id AND v.document_id = d.document_id AND v.version = d.version)
-    RETURNING d.document_id, d.version),
-queued AS (
-    INSERT INTO tasks (tenant_id, job_id, kind, class, document_id)
-    SELECT $1, $4, 'ingest', $12, document_id FROM accepted
-    ON CONFLICT (tenant_id, document_id) DO UPDATE
-    SET job_id = $4, class = $12, due_at = now(), lease_owner = NULL, attempts = 0, put_offs = 0, created_at = now())
-INSERT INTO document_versions (tenant_id, document_id, version, content_hash, title, uri, media_type, attributes,
-                               acl, raw)
-SELECT $1, document_id, version, $10, $5, $6, $7, $8, $9, $11 FROM accepted";
-
-impl Serve<AcceptDocuments> for Store {
-    async fn serve(
-        self: Rc<Self>,
-        mut accept: AcceptDocuments,
-        deadline: Deadline,
-    ) -> Result<Accepted, StoreError> {
-        // One order for all writers: two uploads of the same documents do not wait for each other in a
-        // circle. Stable, so that of several with one id the last still wins.
-        accept.documents.sort_by(|a, b| a.external_id.cmp(&b.external_id));
-        let (tenant, collection) = (accept.tenant.0, accept.collection.0);
-        let mut connection = self.connection(accept.tenant, deadline).await?;
-        let transaction = connection.transaction().await?;
-        let start = "INSERT INTO jobs (tenant_id, collection_id, kind, total, class, webhook) \
-                     VALUES ($1, $2, 'ingest', 0, $3, $4) RETURNING job_id";
-        let class = accept.class as i16;
-        let webhook = accept.webhook.map(|url| json!({"url": url}));
-        let job: i64 = match transaction
-            .query_one(start, &[&tenant, &collection, &class, &webhook])
-            .await
-            .map_err(StoreError::from)
-        {
-            Err(StoreError::Conflict(_)) => return Err(StoreError::NotFound("collection")),
-            other => other?.get(0),
-        };
-        let statement = transaction.prepare_cached(ACCEPT).await?;
-        let mut changed = 0;
-        for new in &accept.documents {
-            changed += transaction
-                .execute(
-                    &statement,
-                    &[
-                        &tenant,
-                        &collection,
-                        &new.external_id,
-                        &job,
-                        &new.title,
-                        &new.uri,
-                        &new.media_type,
-                        &new.attributes,
-                        &new.acl,
-                        &new.content_hash,
-                        &new.raw.as_ref(),
-                        &class,
-                    ],
-                )
-                .await?;
-        }
-        if changed == 0 {
-            transaction.rollback().await?;
-            self.done(accept.tenant, connection);
-            return Ok(Accepted { job: None, changed: 0 });
-        }
-        // A document that stands twice in one request is still one document.
-        let finish = "UPDATE jobs SET total = (SELECT count(*) FROM documents WHERE tenant_id = $1 AND job_id = $2 \
-                      AND status IN ('queued', 'running')) WHERE tenant_id = $1 AND job_id = $2";
-        transaction.execute(finish, &[&tenant, &job]).await?;
-        transaction.commit().await?;
-        self.done(accept.tenant, connection);
-        Ok(Accepted { job: Some(JobId(job)), changed: usize::try_from(changed).unwrap_or(usize::MAX) })
     }
 }
 
@@ -284,40 +159,5 @@ impl Serve<GetContent> for Store {
             (Some(text), _) => text,
             (None, raw) => String::from_utf8_lossy(&raw.unwrap_or_default()).into_owned(),
         })
-    }
-}
-
-/// Removes a document with all its chunks, embeddings and statistics.
-#[derive(Debug)]
-pub struct DeleteDocument {
-    pub tenant: TenantId,
-    pub collection: CollectionId,
-    pub external_id: String,
-}
-
-impl Request for DeleteDocument {
-    type Reply = Result<Receipt, StoreError>;
-}
-
-impl Serve<DeleteDocument> for Store {
-    async fn serve(
-        self: Rc<Self>,
-        delete: DeleteDocument,
-        deadline: Deadline,
-    ) -> Result<Receipt, StoreError> {
-        let (tenant, collection) = (delete.tenant.0, delete.collection.0);
-        let mut connection = self.connection(delete.tenant, deadline).await?;
-        let transaction = connection.transaction().await?;
-        publish::lock_collection(&transaction, tenant, collection).await?;
-        let find = "SELECT document_id FROM documents \
-                    WHERE tenant_id = $1 AND collection_id = $2 AND external_id = $3 FOR UPDATE";
-        let rows = transaction.query(find, &[&tenant, &collection, &delete.external_id]).await?;
-        let document: i64 = only_row(&rows, "document")?.get(0);
-        let receipt = publish::retract(&transaction, tenant, collection, document).await?;
-        let sql = "DELETE FROM documents WHERE tenant_id = $1 AND document_id = $2";
-        transaction.execute(sql, &[&tenant, &document]).await?;
-        transaction.commit().await?;
-        self.done(delete.tenant, connection);
-        Ok(Receipt { documents: 1, ..receipt })
     }
 }

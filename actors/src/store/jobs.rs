@@ -2,6 +2,7 @@
 //! waits, and it ends when nothing does.
 
 use super::error::StoreError;
+use super::idempotency::commit;
 use super::ids::{CollectionId, JobId, TenantId};
 use super::read::Sees;
 use super::{Store, only_row};
@@ -145,7 +146,7 @@ impl Serve<CancelJob> for Store {
             "UPDATE jobs SET status = 'cancelled', updated_at = now() WHERE tenant_id = $1 AND job_id = $2";
         transaction.execute(sql, &[&tenant, &job]).await?;
         transaction.execute(TELL, &[&tenant, &job]).await?;
-        transaction.commit().await?;
+        commit(transaction, &()).await?;
         self.done(cancel.tenant, connection);
         Ok(())
     }
@@ -222,7 +223,7 @@ impl Serve<RetryJob> for Store {
         let sql = "UPDATE jobs SET status = 'queued', failed = greatest(failed - $3::bigint::int, 0), error = NULL, \
                    updated_at = now() WHERE tenant_id = $1 AND job_id = $2";
         transaction.execute(sql, &[&tenant, &job, &again]).await?;
-        transaction.commit().await?;
+        commit(transaction, &again).await?;
         self.done(retry.tenant, connection);
         Ok(again)
     }

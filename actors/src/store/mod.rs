@@ -9,19 +9,24 @@
 //! * Cancel safety: a dropped call is cancelled in PostgreSQL too, and its connection is used again only
 //!   once it has answered (`connection`); transactions roll back.
 
+mod accept;
 mod chunking;
 mod collections;
 mod connection;
 mod contexts;
+mod delete;
 mod documents;
 mod error;
+mod export;
 mod filter;
 mod handle;
 mod hedge;
 mod hosts;
+mod idempotency;
 mod ids;
 mod jobs;
 mod lag;
+mod lease;
 mod lexical;
 mod monitor;
 mod pool;
@@ -30,6 +35,7 @@ mod publish;
 mod read;
 mod reindex;
 mod route;
+mod rows;
 mod search;
 mod server;
 mod servers;
@@ -38,19 +44,24 @@ mod space;
 mod staged;
 mod tasks;
 
+pub use accept::{AcceptDocuments, Accepted, NewDocument};
 pub use chunking::{ChunkContext, ChunkStrategy, Chunking};
 pub use collections::{
     Collection, CreateCollection, DeleteCollection, ListCollections, Receipt, UpdateCollection, Updated,
 };
 pub use contexts::{KeepContexts, KnownContexts};
-pub use documents::{
-    AcceptDocuments, Accepted, DeleteDocument, Document, GetContent, GetDocument, ListDocuments, NewDocument,
-};
+pub use delete::{DeleteDocument, Expire, Expired, ListExpired};
+pub use documents::{Document, GetContent, GetDocument, ListDocuments};
 pub use error::StoreError;
+pub use export::{ExportDocuments, Exported};
 pub use filter::{Comparison, Filter};
 pub use handle::StoreHandle;
+pub use idempotency::{
+    ClaimKey, Claimed, HeldKey, IdempotencyKey, Settle, SettleKey, StoredResponse, recorded,
+};
 pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, TaskId, TenantId};
 pub use jobs::{CancelJob, EndedJobs, FinishJob, GetJob, Job, ListJobs, NoteDelivery, RetryJob};
+pub use lease::{SweepKeys, TakeLease};
 pub use lexical::{TermKey, TermWeights};
 pub use pool::{MOST_REPLICAS, PoolSettings, parse_replica_url, parse_url};
 pub use preflight::{Migrated, PreflightError, migrate, take_role};

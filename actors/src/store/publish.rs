@@ -8,18 +8,14 @@ use super::collections::Receipt;
 use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId};
 use super::lexical::{Changes, Entry};
+use super::rows::insert;
 use super::tasks::Claim;
 use super::{Store, chunking, only_row};
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
 use deadpool_postgres::Transaction;
-use futures_util::{StreamExt, TryStreamExt, stream};
-use pgvector::HalfVector;
 use serde_json::Value;
 use std::rc::Rc;
-
-/// Chunk inserts on their way at once, so that the network is not waited for per chunk.
-const PIPELINED: usize = 32;
 
 /// A chunk with all that is stored of it.
 #[derive(Debug, Clone)]
@@ -76,47 +72,33 @@ pub(super) async fn lock_collection(
     only_row(&transaction.query(&statement, &[&tenant, &collection]).await?, "collection").map(drop)
 }
 
-/// Takes a document's chunks out of the index and the statistics; the collection is locked.
-pub(super) async fn retract(
+/// Deletes documents' chunks with what hangs on them; `changes` learns of the terms. Returns what was deleted, with
+/// `documents` the number of those that were searchable, and the length in terms.
+pub(super) async fn withdraw(
     transaction: &Transaction<'_>,
     tenant: i64,
-    collection: i64,
-    document: i64,
-) -> Result<Receipt, StoreError> {
-    let mut changes = Changes::default();
-    let (receipt, length) = withdraw(transaction, tenant, document, &mut changes).await?;
-    changes.apply(transaction, tenant, collection).await?;
-    count(transaction, tenant, collection, [-receipt.documents, -receipt.chunks, -length]).await?;
-    Ok(receipt)
-}
-
-/// Deletes a document's chunks with what hangs on them; `changes` learns of the terms. Returns what
-/// was deleted, with `documents` 1 if it was searchable, and the length in terms.
-async fn withdraw(
-    transaction: &Transaction<'_>,
-    tenant: i64,
-    document: i64,
+    documents: &[i64],
     changes: &mut Changes,
 ) -> Result<(Receipt, i64), StoreError> {
     let sql = "SELECT l.keys, l.length FROM chunks c JOIN lexical_chunks l USING (tenant_id, chunk_id) \
-               WHERE c.tenant_id = $1 AND c.document_id = $2";
+               WHERE c.tenant_id = $1 AND c.document_id = ANY ($2)";
     let statement = transaction.prepare_cached(sql).await?;
     let mut length = 0;
-    for row in transaction.query(&statement, &[&tenant, &document]).await? {
+    for row in transaction.query(&statement, &[&tenant, &documents]).await? {
         changes.add(row.get::<_, Vec<i64>>(0), -1);
         length += i64::from(row.get::<_, i32>(1));
     }
-    let sql = "WITH gone AS (DELETE FROM chunks WHERE tenant_id = $1 AND document_id = $2 RETURNING tenant_id, chunk_id) \
+    let sql = "WITH gone AS (DELETE FROM chunks WHERE tenant_id = $1 AND document_id = ANY ($2) RETURNING tenant_id, chunk_id) \
                SELECT count(*), (SELECT count(*) FROM embeddings e JOIN gone g USING (tenant_id, chunk_id)), \
-               (SELECT count(*) FROM documents WHERE tenant_id = $1 AND document_id = $2 AND published_version IS NOT NULL) \
+               (SELECT count(*) FROM documents WHERE tenant_id = $1 AND document_id = ANY ($2) AND published_version IS NOT NULL) \
                FROM gone";
     let statement = transaction.prepare_cached(sql).await?;
-    let row = transaction.query_one(&statement, &[&tenant, &document]).await?;
+    let row = transaction.query_one(&statement, &[&tenant, &documents]).await?;
     Ok((Receipt { documents: row.get(2), chunks: row.get(0), embeddings: row.get(1) }, length))
 }
 
 /// Adds to the collection's counters of searchable documents, chunks and terms, and raises its epoch.
-async fn count(
+pub(super) async fn count(
     transaction: &Transaction<'_>,
     tenant: i64,
     collection: i64,
@@ -182,7 +164,7 @@ impl Serve<PublishDocument> for Store {
             return Ok(false);
         }
         let mut changes = Changes::default();
-        let (before, length_before) = withdraw(&transaction, tenant, document, &mut changes).await?;
+        let (before, length_before) = withdraw(&transaction, tenant, &[document], &mut changes).await?;
         let chunks = i64::try_from(publish.chunks.len()).unwrap_or(i64::MAX);
         let mut length = 0;
         let mut rows = Vec::with_capacity(publish.chunks.len());
@@ -192,7 +174,7 @@ impl Serve<PublishDocument> for Store {
             changes.add(entry.keys.iter().copied(), 1);
             rows.push((chunk, entry));
         }
-        insert(&transaction, [tenant, collection, document, space], rows).await?;
+        insert(&transaction, [tenant, collection, document, space], &rows).await?;
         changes.apply(&transaction, tenant, collection).await?;
         let sql = "WITH v AS (UPDATE document_versions SET text = $4 WHERE tenant_id = $1 AND document_id = $2 \
                        AND version = $3 RETURNING *) \
@@ -226,56 +208,4 @@ impl Serve<PublishDocument> for Store {
         self.done(publish.claim.tenant, connection);
         Ok(true)
     }
-}
-
-const INSERT: &str = "
-WITH c AS (
-    INSERT INTO chunks (tenant_id, collection_id, document_id, ordinal, text, span_start, span_end, headings, tokens,
-                        content_hash, place, match_start, match_end)
-    VALUES ($1, $2, $3, $5, $6, $7, $8, $9, $10, $11, $16, $17, $18) RETURNING chunk_id),
-e AS (
-    INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, embedding)
-    SELECT $1, $4, chunk_id, $2, $12::halfvec FROM c)
-INSERT INTO lexical_chunks (tenant_id, chunk_id, collection_id, length, keys, impacts)
-SELECT $1, chunk_id, $2, $13, $14, $15::sparsevec FROM c";
-
-async fn insert(
-    transaction: &Transaction<'_>,
-    [tenant, collection, document, space]: [i64; 4],
-    rows: Vec<(NewChunk, Entry)>,
-) -> Result<(), StoreError> {
-    let statement = &transaction.prepare_cached(INSERT).await?;
-    let row = |(ordinal, (chunk, entry)): (usize, (NewChunk, Entry))| async move {
-        let ordinal = i32::try_from(ordinal).unwrap_or(i32::MAX);
-        let headings = Value::from(chunk.headings);
-        let embedding = HalfVector::from_f32_slice(&chunk.embedding);
-        transaction
-            .execute(
-                statement,
-                &[
-                    &tenant,
-                    &collection,
-                    &document,
-                    &space,
-                    &ordinal,
-                    &chunk.text,
-                    &chunk.span.0,
-                    &chunk.span.1,
-                    &headings,
-                    &chunk.tokens,
-                    &chunk.content_hash,
-                    &embedding,
-                    &entry.length,
-                    &entry.keys,
-                    &entry.impacts,
-                    &chunk.place,
-                    &chunk.matched.map(|matched| matched.0),
-                    &chunk.matched.map(|matched| matched.1),
-                ],
-            )
-            .await
-            .map(drop)
-    };
-    stream::iter(rows.into_iter().enumerate()).map(row).buffered(PIPELINED).try_collect::<()>().await?;
-    Ok(())
 }

@@ -5,14 +5,16 @@
 //! when it is published (`publish`), which locks the collection first as this does.
 
 use super::error::StoreError;
+use super::idempotency::commit;
 use super::ids::{CollectionId, JobId, TenantId};
 use super::{Store, publish};
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
 use deadpool_postgres::Transaction;
+use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Reindex {
     pub job: JobId,
     pub documents: i64,
@@ -39,7 +41,7 @@ impl Serve<ReindexCollection> for Store {
         let transaction = connection.transaction().await?;
         publish::lock_collection(&transaction, reindex.tenant.0, reindex.id.0).await?;
         let begun = queue(&transaction, reindex.tenant, reindex.id).await?;
-        transaction.commit().await?;
+        commit(transaction, &begun).await?;
         self.done(reindex.tenant, connection);
         Ok(begun)
     }

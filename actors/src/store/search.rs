@@ -14,6 +14,7 @@ use crate::supervise::{Request, Serve};
 use pgvector::HalfVector;
 use serde_json::Value;
 use std::rc::Rc;
+use time::OffsetDateTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -76,6 +77,8 @@ pub struct Hit {
     pub score: f32,
     pub dense: Option<f32>,
     pub lexical: Option<f32>,
+    /// Of its document.
+    pub expires_at: Option<OffsetDateTime>,
 }
 
 impl Request for SearchChunks {
@@ -184,9 +187,10 @@ fn statement(
         "WITH {}{}{}{best} \
          SELECT c.chunk_id, c.document_id, c.collection_id, d.external_id, d.title, d.uri, d.attributes, c.text, \
                 c.headings, c.span_start, c.span_end, c.tokens, b.score::real, b.similarity::real, b.bm25::real, c.place, c.match_start, \
-                c.match_end \
+                c.match_end, d.expires_at \
          FROM best b JOIN chunks c ON c.tenant_id = {tenant} AND c.chunk_id = b.chunk_id \
          JOIN documents d ON d.tenant_id = c.tenant_id AND d.document_id = c.document_id \
+              AND (d.expires_at IS NULL OR d.expires_at > now()) \
          ORDER BY b.score DESC, c.chunk_id",
         allowed.unwrap_or_default(),
         dense.unwrap_or_default(),
@@ -238,5 +242,6 @@ fn read(row: &Row) -> Hit {
         lexical: row.get(14),
         place: row.get(15),
         matched: row.get::<_, Option<i32>>(16).zip(row.get(17)),
+        expires_at: row.get(18),
     }
 }

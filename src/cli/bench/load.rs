@@ -93,7 +93,10 @@ async fn accept(
             media_type: "text/plain".to_owned(),
             attributes: serde_json::json!({}),
             acl: Vec::new(),
+            expires_at: None,
             content_hash: Sha256::digest(&raw).to_vec(),
+            body_hash: Sha256::digest(&raw).to_vec(),
+            vectors: Vec::new(),
             raw: raw.into(),
         }
     };

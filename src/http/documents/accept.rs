@@ -3,8 +3,9 @@
 use super::{DocumentView, LIMIT};
 use crate::error::{Code, Error};
 use crate::http::admission::Ticket;
+use crate::http::idempotency::Once;
 use crate::http::{ApiError, Principal, State, body, upload};
-use crate::rag::ingest::{Incoming, Rejected, Wish};
+use crate::rag::ingest::{Incoming, Rejected, VectorsView, Wish};
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Data, Path, Query};
@@ -17,6 +18,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::str::FromStr;
 use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use utoipa::{IntoParams, ToSchema};
 
 /// A document as JSON; in NDJSON each line is one, with its `external_id`.
@@ -42,6 +45,11 @@ pub(in crate::http) struct NewDocument {
     /// administrator, who sees every document.
     #[serde(default)]
     pub(in crate::http) acl: Vec<String>,
+    /// When the document ends by itself.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub(in crate::http) expires_at: Option<OffsetDateTime>,
+    /// From an export: used where the model is the same, left aside where it is another.
+    pub(in crate::http) vectors: Option<VectorsView>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -65,6 +73,19 @@ pub(in crate::http) struct PutQuery {
     title: Option<String>,
     /// For a body that is not JSON.
     uri: Option<String>,
+    /// RFC 3339; for a body that is not JSON.
+    expires_at: Option<String>,
+}
+
+impl PutQuery {
+    fn expires_at(&self) -> Result<Option<OffsetDateTime>, Error> {
+        let parse = |text: &String| {
+            let invalid =
+                || Error::invalid("expires_at", "`expires_at` is a time in RFC 3339, 2030-01-31T12:00:00Z");
+            OffsetDateTime::parse(text, &Rfc3339).map_err(|_| invalid())
+        };
+        self.expires_at.as_ref().map(parse).transpose()
+    }
 }
 
 impl NewDocument {
@@ -88,6 +109,8 @@ impl NewDocument {
             media_type,
             attributes: self.attributes.unwrap_or_else(|| json!({})),
             acl: self.acl,
+            expires_at: self.expires_at,
+            vectors: self.vectors.map(VectorsView::read).transpose()?,
             content,
         })
     }
@@ -116,6 +139,7 @@ pub(in crate::http) async fn put(
     principal: Principal,
     path: Path<(String, String)>,
     query: Query<PutQuery>,
+    once: Once,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
@@ -148,12 +172,15 @@ pub(in crate::http) async fn put(
             media_type: media_type(&content_type)?,
             attributes: json!({}),
             acl: Vec::new(),
+            expires_at: query.expires_at()?,
+            vectors: None,
             content: bytes,
         }
     };
     incoming.check(limits.ingest.max_document_bytes)?;
-    let wish = Wish { class: Class::Interactive, webhook: query.webhook.clone() };
+    let mut wish = Wish { class: Class::Interactive, webhook: query.webhook.clone(), key: None };
     wish.check(&limits.webhooks)?;
+    wish.key = once.key().await?;
     let receipt = state.rag.accept(&collection, vec![incoming], wish, caller).await?;
     // Without room to wait the answer is the same as for a wait that was too short: 202.
     let place = if query.wait { Ticket::of(&request).wait() } else { None };
@@ -185,7 +212,7 @@ pub(in crate::http) async fn put(
     Ok(HttpResponse::build(status).json(json!({
         "document": DocumentView::from(document),
         "job": job,
-        "unchanged": receipt.job.is_none(),
+        "unchanged": receipt.changed == 0,
     })))
 }
 
@@ -202,13 +229,14 @@ pub(in crate::http) async fn create_many(
     principal: Principal,
     name: Path<String>,
     query: Query<BulkQuery>,
+    once: Once,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let limits = state.rag.settings();
     let caller = principal.caller(Duration::from_millis(limits.server.request_timeout_ms));
     let collection = state.rag.catalog.get(caller, &name).await?;
-    let wish = Wish { class: Class::Bulk, webhook: query.into_inner().webhook };
+    let mut wish = Wish { class: Class::Bulk, webhook: query.into_inner().webhook, key: None };
     wish.check(&limits.webhooks)?;
     let content_type = content_type(&request);
     let max_document = limits.ingest.max_document_bytes;
@@ -229,14 +257,15 @@ pub(in crate::http) async fn create_many(
             "send application/x-ndjson or multipart/form-data; one document goes by PUT with its external id";
         return Err(Error::new(Code::UnsupportedMediaType, message).into());
     };
-    respond(&state, &collection, documents, rejected, wish, caller).await
+    wish.key = once.key().await?;
+    respond(&state, &collection, (documents, rejected), None, wish, caller).await
 }
 
 async fn respond(
     state: &Data<State>,
     collection: &mcp_rag_actors::store::Collection,
-    documents: Vec<Incoming>,
-    rejected: Vec<Rejected>,
+    (documents, rejected): (Vec<Incoming>, Vec<Rejected>),
+    vectors: Option<Value>,
     wish: Wish,
     caller: crate::rag::Caller,
 ) -> Result<HttpResponse, ApiError> {
@@ -247,7 +276,10 @@ async fn respond(
         job = receipt.job.map(|job| job.to_string());
         unchanged = accepted.saturating_sub(receipt.changed);
     }
-    let body = json!({"accepted": accepted, "unchanged": unchanged, "rejected": rejected, "job": job});
+    let mut body = json!({"accepted": accepted, "unchanged": unchanged, "rejected": rejected, "job": job});
+    if let Some(vectors) = vectors {
+        body["vectors"] = vectors;
+    }
     // With nothing good in it the request itself was bad.
     let status =
         if accepted == 0 && !rejected.is_empty() { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED };
@@ -257,6 +289,45 @@ async fn respond(
         return Err(Error::new(Code::InvalidRequest, format!("no document was accepted; {first}")).into());
     }
     Ok(HttpResponse::build(status).json(body))
+}
+
+/// Take in what an export gave out.
+///
+/// The lines of an export, its first and last included, or any lines of a bulk upload. Vectors of the model in use
+/// here are used instead of embedding.
+#[utoipa::path(post, path = "/v1/collections/{name}/import", tag = "documents", params(("name" = String, Path), BulkQuery),
+    request_body(content = String, content_type = "application/x-ndjson", description = "one document per line"),
+    responses((status = 202, description = "`{accepted, unchanged, rejected: [{line, error}], job, vectors: {reusable, of_other_models}}`")))]
+pub(in crate::http) async fn import(
+    state: Data<State>,
+    principal: Principal,
+    name: Path<String>,
+    query: Query<BulkQuery>,
+    once: Once,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let limits = state.rag.settings();
+    let caller = principal.caller(Duration::from_millis(limits.server.request_timeout_ms));
+    let collection = state.rag.catalog.get(caller, &name).await?;
+    let mut wish = Wish { class: Class::Bulk, webhook: query.into_inner().webhook, key: None };
+    wish.check(&limits.webhooks)?;
+    if !content_type(&request).starts_with("application/x-ndjson") {
+        return Err(
+            Error::new(Code::UnsupportedMediaType, "send application/x-ndjson, as an export is").into()
+        );
+    }
+    let _room = state.uploads.reserve(&request, limits.server.max_body_bytes)?;
+    let bytes = body::read(&request, payload.into_inner(), limits.server.max_body_bytes).await?;
+    let (documents, rejected) = upload::exported(&bytes, limits.ingest.max_document_bytes);
+    drop(bytes);
+    let count = |reused: bool| -> usize {
+        let known = documents.iter().filter_map(|document| document.vectors.as_ref());
+        known.filter(|known| state.rag.reuses(known) == reused).map(|known| known.by_hash.len()).sum()
+    };
+    let vectors = json!({"reusable": count(true), "of_other_models": count(false)});
+    wish.key = once.key().await?;
+    respond(&state, &collection, (documents, rejected), Some(vectors), wish, caller).await
 }
 
 fn content_type(request: &HttpRequest) -> String {

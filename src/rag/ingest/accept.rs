@@ -1,14 +1,16 @@
+use super::vectors::KnownVectors;
 use crate::error::{Code, Error};
 use crate::rag::{Caller, Rag};
 use bytes::Bytes;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{AcceptDocuments, Class, Collection, GetJob, Job, JobId, NewDocument};
+use mcp_rag_actors::store::{AcceptDocuments, Class, Collection, GetJob, HeldKey, Job, JobId, NewDocument};
 use mcp_rag_actors::webhook::WebhookSettings;
 use mcp_rag_text::parse::MediaType;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 const MAX_EXTERNAL_ID: usize = 512;
@@ -28,7 +30,9 @@ pub struct Incoming {
     pub media_type: MediaType,
     pub attributes: Value,
     pub acl: Vec<String>,
+    pub expires_at: Option<OffsetDateTime>,
     pub content: Bytes,
+    pub vectors: Option<KnownVectors>,
 }
 
 /// How the work on documents sent together is to go.
@@ -37,6 +41,8 @@ pub struct Wish {
     pub class: Class,
     /// The URL that is told of the job's end.
     pub webhook: Option<String>,
+    /// The key it is done under, once.
+    pub key: Option<HeldKey>,
 }
 
 impl Wish {
@@ -49,7 +55,7 @@ impl Wish {
 /// What became of documents sent together.
 #[derive(Debug)]
 pub struct Receipt {
-    /// Absent when every document is unchanged.
+    /// Absent when nothing is left to be worked on.
     pub job: Option<JobId>,
     pub changed: usize,
 }
@@ -118,6 +124,20 @@ impl Incoming {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part);
         }
+        if let Some(expires_at) = self.expires_at {
+            digest.update(expires_at.unix_timestamp_nanos().to_le_bytes());
+        }
+        digest.update(&self.content);
+        digest.finalize().to_vec()
+    }
+
+    /// Of what is parsed and embedded alone.
+    fn body_hash(&self) -> Vec<u8> {
+        let mut digest = Sha256::new();
+        for part in [self.title.as_str(), self.media_type.as_str()] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
         digest.update(&self.content);
         digest.finalize().to_vec()
     }
@@ -134,19 +154,29 @@ impl Rag {
     ) -> Result<Receipt, Error> {
         let new = |incoming: Incoming| NewDocument {
             content_hash: incoming.content_hash(),
+            body_hash: incoming.body_hash(),
             external_id: incoming.external_id,
             title: incoming.title,
             uri: incoming.uri,
             media_type: incoming.media_type.as_str().to_owned(),
             attributes: incoming.attributes,
             acl: incoming.acl,
+            expires_at: incoming.expires_at,
+            vectors: incoming
+                .vectors
+                .filter(|known| self.reuses(known))
+                .map(|known| known.by_hash)
+                .unwrap_or_default(),
             raw: incoming.content,
         };
         let documents = documents.into_iter().map(new).collect();
-        let Wish { class, webhook } = wish;
+        let Wish { class, webhook, key } = wish;
         let accept =
             AcceptDocuments { tenant: caller.tenant, collection: collection.id, documents, class, webhook };
-        let accepted = self.store.call(accept, caller.deadline).await?;
+        let accepted = self.store.once(key, accept, caller.deadline).await?;
+        if accepted.changed > 0 {
+            self.catalog.forget(); // new metadata shows at once
+        }
         self.progress.arrived.notify_one();
         Ok(Receipt { job: accepted.job, changed: accepted.changed })
     }

@@ -7,11 +7,14 @@ mod carry_out;
 mod notify;
 mod prepare;
 mod situate;
+mod sweep;
+mod vectors;
 mod worker;
 
 pub use accept::{Incoming, Rejected, Wish, holds_nul};
 pub use notify::{JobProgress, JobView};
 pub use prepare::embedded_texts;
+pub use vectors::{ChunkVector, KnownVectors, VectorsView};
 pub use worker::Worker;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@
 //!   once; only a process that was killed lets them run out.
 
 use super::carry_out::{Outcome, carry_out, persist};
+use super::sweep::sweep;
 use crate::error::Error;
 use crate::rag::Rag;
 use mcp_rag_actors::resilience::{Backoff, Deadline};
@@ -91,6 +92,7 @@ impl Desk {
             () = self.supply(stopping) => {}
             () = self.keep_leases() => {}
             () = self.mend() => {}
+            () = sweep(&self.rag, &self.name) => {}
         }
         self.release(false).await;
     }
