@@ -1,6 +1,6 @@
 //! A document's chunks as rows: many in one statement, from one array per column.
 //!
-//! Measured against one pipelined statement per chunk, with all indexes: 1.4 times as fast at 4 chunks, 1.6 times at 32.
+//! Measured against one pipelined statement per chunk, all indexes included: see docs/BENCHMARKS.md.
 //! `COPY` is not to be had: PostgreSQL refuses it to a role that row-level security binds.
 
 use super::error::StoreError;
