@@ -10,21 +10,21 @@ use crate::config::Settings;
 use crate::http::{self, Drain, State};
 use crate::rag::extractive::Extractive;
 use crate::rag::ingest::Worker;
+use crate::rag::models::Models;
 use crate::rag::{Handles, Rag};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use drain::{Patience, Serving};
 use listen::listen;
 use mcp_rag_actors::cache::CacheHandle;
-use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::{Engine, GeneratorHandle};
 use mcp_rag_actors::parser::{ParserHandle, ParserSettings};
 use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::reranker::RerankerHandle;
-use mcp_rag_actors::store::{self, Config, PoolSettings, Space, StoreHandle};
+use mcp_rag_actors::store::{self, Config, PoolSettings, StoreHandle};
 use mcp_rag_actors::supervise::{Failure, Lifeline, Tree};
 use mcp_rag_actors::webhook::WebhookHandle;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -85,13 +85,12 @@ impl Core {
             applied = migrated.applied.len(),
             "database ready"
         );
-        let embedder = EmbedderHandle::start(tree, &settings.embedder).await?;
-        let dimensions = i32::try_from(embedder.dimensions()).context("the model's vectors are too long")?;
-        let space = Space { model: embedder.model().to_owned(), dimensions };
-        let store = StoreHandle::start(tree, pool(&settings, app.clone())?, space).await?;
+        let models = Models::start(tree, &settings.embedder).await?;
+        let store = StoreHandle::start(tree, pool(&settings, app.clone())?).await?;
+        models.compare_with(&store).await;
         let cache = CacheHandle::start(tree, &settings.cache, &settings.redis).await?;
         let reranker = RerankerHandle::start(tree, &settings.reranker).await?;
-        let sentences = embedder.clone();
+        let sentences = models.first.clone();
         let extractive = move || Rc::new(Extractive { embedder: sentences.clone() }) as Rc<dyn Engine>;
         let generator = GeneratorHandle::start(tree, &settings.generator, extractive).await?;
         let ingest = &settings.ingest;
@@ -108,7 +107,7 @@ impl Core {
         };
         let parser = ParserHandle::start(tree, parser).await?;
         let webhooks = WebhookHandle::start(tree, &settings.webhooks).await?;
-        let handles = Handles { store, cache, embedder, reranker, generator, parser, webhooks };
+        let handles = Handles { store, cache, models, reranker, generator, parser, webhooks };
         let rag = Arc::new(Rag::new(handles, settings));
         if role == Role::Work || rag.settings().ingest.worker {
             let (work, name) = (Arc::clone(&rag), Worker::name());

@@ -130,6 +130,9 @@ impl Reload {
         self.rag.generator.reconfigure(&settings.generator)?;
         self.rag.cache.reconfigure(&settings.redis)?;
         self.rag.embedder.use_key(settings.embedder.api_key.clone());
+        if let (Some(second), Some(next)) = (&self.rag.models.second, settings.embedder.next()) {
+            second.use_key(next.api_key);
+        }
         self.rag.reranker.use_key(settings.reranker.api_key.clone());
         self.rag.webhooks.use_secret(settings.webhooks.secret.clone());
         self.log.set(&settings.log.level);

@@ -14,6 +14,7 @@ mod migrate;
 mod parse;
 mod search;
 mod serve;
+mod spaces;
 mod walk;
 
 use crate::app::{Origin, Role};
@@ -80,6 +81,9 @@ enum Command {
     /// Measure speed, beside what it is to be compared with.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Embedding spaces: change the model or its precision without a pause.
+    #[command(subcommand)]
+    Spaces(spaces::Spaces),
     #[command(hide = true)]
     Parse(parse::Parse),
     /// Bring the database schema up to date.
@@ -154,6 +158,7 @@ async fn dispatch(cli: Cli, settings: Settings, origin: Origin) -> Result<ExitCo
         Command::Ask(ask) => ask.run(&global, settings).await,
         Command::Eval(eval) => eval.run(&global, settings).await,
         Command::Bench(bench) => Box::pin(bench.run(&global, settings)).await,
+        Command::Spaces(spaces) => spaces.run(&global, settings).await,
         Command::Parse(parse) => parse.run(),
         Command::Migrate => migrate::run(&global, settings).await,
         Command::Config(ConfigCommand::Check) => check::run(&global),

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What takes effect without a restart: whole sections end with a dot.
-const RELOADABLE: [&str; 12] = [
+const RELOADABLE: [&str; 13] = [
     "auth.overlap_ms",
     "auth.token",
     "database.replica_urls",
     "database.url",
     "embedder.api_key",
+    "embedder.next.api_key",
     "generator.",
     "ingest.concurrency",
     "log.level",
@@ -83,6 +84,7 @@ pub(crate) fn merged(running: &Settings, new: &Settings, pending: &[String]) -> 
     }
     settings.log.level.clone_from(&new.log.level);
     settings.embedder.api_key.clone_from(&new.embedder.api_key);
+    settings.embedder.next.api_key.clone_from(&new.embedder.next.api_key);
     settings.reranker.api_key.clone_from(&new.reranker.api_key);
     settings.webhooks.secret.clone_from(&new.webhooks.secret);
     settings.generator = new.generator.clone();

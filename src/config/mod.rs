@@ -80,6 +80,8 @@ pub struct SearchSettings {
     pub deadline_ms: u64,
     pub candidates: u16,
     pub ef_search: u16,
+    /// Candidates of a space of bits that are compared again, for each that is wanted.
+    pub oversampling: u16,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +132,7 @@ impl Settings {
         require(self.server.drain_delay_ms <= 300_000, "server.drain_delay_ms must be at most 300000")?;
         require((1..=1000).contains(&self.search.candidates), "search.candidates must be within 1..=1000")?;
         require((1..=1000).contains(&self.search.ef_search), "search.ef_search must be within 1..=1000")?;
+        require((1..=100).contains(&self.search.oversampling), "search.oversampling must be within 1..=100")?;
         require((1..=256).contains(&self.ingest.concurrency), "ingest.concurrency must be within 1..=256")?;
         require(
             (1..=64).contains(&self.ingest.parser_processes),

@@ -53,7 +53,7 @@ pub(super) struct AnswerRequest {
 }
 
 impl AnswerRequest {
-    fn into_query(self, state: &State) -> Result<AnswerQuery, Error> {
+    fn into_query(self) -> Result<AnswerQuery, Error> {
         if self.instructions.as_ref().is_some_and(|text| text.len() > MAX_INSTRUCTIONS) {
             let message = format!("`instructions` holds at most {MAX_INSTRUCTIONS} bytes");
             return Err(Error::invalid("instructions", message));
@@ -75,7 +75,7 @@ impl AnswerRequest {
         };
         Ok(AnswerQuery {
             question: self.question,
-            search: search.into_query(state, "question", PASSAGES)?,
+            search: search.into_query("question", PASSAGES)?,
             instructions: self.instructions,
             max_output_tokens: self.max_output_tokens.unwrap_or(u32::MAX),
         })
@@ -93,7 +93,7 @@ pub(super) async fn answer(
     Json(request): Json<AnswerRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let stream = request.stream;
-    let query = request.into_query(&state)?;
+    let query = request.into_query()?;
     let caller = principal.caller(Duration::from_millis(state.rag.settings().server.request_timeout_ms));
     if !stream {
         return Ok(HttpResponse::Ok().json(state.rag.answer(query, caller, None).await?));

@@ -15,10 +15,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{CollectionId, DocumentId, ExportDocuments, Exported};
+use mcp_rag_actors::store::{CollectionId, DocumentId, ExportDocuments, Exported, Space};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc;
@@ -67,10 +68,11 @@ pub(super) async fn export(
     let collection = state.rag.catalog.get(caller, &name).await?;
     let id = collection.id;
     let head = json!({"export": {"version": 1, "collection": CollectionView::from(collection)}});
+    let space = if query.vectors { state.rag.catalog.active(caller).await? } else { None };
     let (sender, receiver) = mpsc::channel(1);
     let place = ticket.keep();
     actix_web::rt::spawn(async move {
-        let all = give_out(&state, caller, id, head, query.vectors, &sender);
+        let all = give_out(&state, caller, id, head, space, &sender);
         // Nobody can be told any more: the missing last line says it.
         let _ = tokio::time::timeout(MAX_STREAM, all).await;
         drop::<Place>(place);
@@ -90,7 +92,7 @@ async fn give_out(
     caller: Caller,
     collection: CollectionId,
     head: Value,
-    vectors: bool,
+    space: Option<Arc<Space>>,
     lines: &mpsc::Sender<Bytes>,
 ) {
     if lines.send(line(&head).into()).await.is_err() {
@@ -102,7 +104,7 @@ async fn give_out(
             tenant: caller.tenant,
             collection,
             after,
-            vectors,
+            vectors: space.clone(),
             most: MOST,
             most_bytes: MOST_BYTES,
         };
@@ -120,7 +122,9 @@ async fn give_out(
         let Some(last) = page.last() else { break };
         after = last.id;
         documents += page.len() as u64;
-        let model = vectors.then(|| (state.rag.embedder.model(), state.rag.embedder.dimensions()));
+        let model = space.as_ref().map(|space| {
+            (space.spec.model.as_str(), usize::try_from(space.spec.dimensions).unwrap_or_default())
+        });
         let text: String = page.into_iter().map(|one| line(&view(one, model))).collect();
         if lines.send(text.into()).await.is_err() {
             return;

@@ -71,6 +71,17 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         (true, false) => check("embedder", "degraded", Some("away; searches use the lexical leg")),
     }
     let mut models = true;
+    if let Some(second) = &state.rag.models.second {
+        let up = second.actor().state == ActorState::Running && !second.circuit().is_open();
+        models &= up;
+        let away = Some("away; searches of its spaces use the lexical leg, and they fall behind");
+        check("embedder_next", if up { "ok" } else { "degraded" }, away.filter(|_| !up));
+    }
+    if state.rag.catalog.is_unserved() {
+        models = false;
+        let detail = "an active space is of a model that is not configured; searches use the lexical leg";
+        check("embedding_space", "degraded", Some(detail));
+    }
     for (circuit, fallback) in [
         (state.rag.reranker.circuit(), "away; results keep the fused order"),
         (state.rag.generator.circuit(), "away; answers are extractive"),

@@ -19,6 +19,7 @@ mod openapi;
 mod page;
 mod reference;
 mod search;
+mod spaces;
 mod sse;
 mod system;
 mod upload;
@@ -63,6 +64,7 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .configure(jobs::routes)
             .configure(search::routes)
             .configure(answers::routes)
+            .configure(spaces::routes)
             .configure(system::routes)
             .default_service(web::route().to(error::no_such_route));
         config

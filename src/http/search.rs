@@ -77,12 +77,7 @@ pub(super) struct SearchRequest {
 
 impl SearchRequest {
     /// A valid search, or what is wrong with this one; `text` names the field with the words.
-    pub(super) fn into_query(
-        self,
-        state: &State,
-        text: &'static str,
-        default_top_k: u16,
-    ) -> Result<SearchQuery, Error> {
+    pub(super) fn into_query(self, text: &'static str, default_top_k: u16) -> Result<SearchQuery, Error> {
         let mode = Mode::from(self.mode);
         check_text(self.query.as_deref(), text, self.embedding.is_some() && mode == Mode::Dense)?;
         let top_k = self.top_k.unwrap_or(default_top_k);
@@ -92,8 +87,7 @@ impl SearchRequest {
         if self.embedding.is_some() && mode == Mode::Lexical {
             return Err(Error::invalid("embedding", "`embedding` has no use in the mode `lexical`"));
         }
-        let dimensions = state.rag.embedder.dimensions();
-        let embedding = self.embedding.map(|vector| direction(&vector, dimensions)).transpose()?;
+        let embedding = self.embedding.map(|vector| direction(&vector)).transpose()?;
         if self.min_score.is_some_and(|score| !score.is_finite()) {
             return Err(Error::invalid("min_score", "`min_score` is a finite number"));
         }
@@ -137,12 +131,7 @@ fn check_text(text: Option<&str>, name: &'static str, optional: bool) -> Result<
 }
 
 /// The vector's direction.
-fn direction(vector: &[f32], dimensions: usize) -> Result<Vec<f32>, Error> {
-    if vector.len() != dimensions {
-        let message =
-            format!("`embedding` has {} numbers; the model's vectors have {dimensions}", vector.len());
-        return Err(Error::invalid("embedding", message));
-    }
+fn direction(vector: &[f32]) -> Result<Vec<f32>, Error> {
     // Cosine similarity has no meaning for a vector without a direction.
     let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     if !length.is_finite() || length == 0.0 {
@@ -163,7 +152,7 @@ pub(super) async fn search(
     ticket: Ticket,
     Json(request): Json<SearchRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let query = request.into_query(&state, "query", 10)?;
+    let query = request.into_query("query", 10)?;
     let caller = principal.caller(Duration::from_millis(state.rag.settings().search.deadline_ms));
     let response = state.rag.search(query, caller).await?;
     // One that waited for a dependency in vain says nothing about this machine.

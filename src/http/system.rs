@@ -29,6 +29,9 @@ pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpRespo
                 "model": state.rag.embedder.model(),
                 "dimensions": state.rag.embedder.dimensions(),
             },
+            "embedder_next": state.rag.models.next.as_ref().map(|next| json!({
+                "model": next.model, "dimensions": next.dimensions, "storage": next.storage,
+            })),
         },
     })))
 }

@@ -1,9 +1,13 @@
+use super::models::{Models, complain};
 use super::search::Degradation;
 use crate::error::{Code, Error};
-use mcp_rag_actors::store::{Collection, ListCollections, Source, StoreError, StoreHandle, TenantId};
+use mcp_rag_actors::store::{
+    Collection, ListCollections, ListSpaces, Source, Space, SpaceId, StoreError, StoreHandle, TenantId,
+};
 use moka::future::Cache;
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Caller;
@@ -11,6 +15,8 @@ use super::Caller;
 /// How long a search waits for a fresh list when it could do with the one seen last.
 const PATIENCE: Duration = Duration::from_secs(1);
 const MAX_TENANTS: u64 = 10_000;
+/// Tenants without a model that are remembered; one is enough to say that something is wrong.
+const MOST_UNSERVED: usize = 1_000;
 
 type Lists = Cache<(TenantId, u64), Listed>;
 /// Of each tenant one list, with the generation it is of.
@@ -19,6 +25,7 @@ type Last = Cache<TenantId, (u64, Listed)>;
 #[derive(Clone)]
 struct Listed {
     collections: Arc<Vec<Collection>>,
+    spaces: Arc<Vec<Arc<Space>>>,
     source: Source,
 }
 
@@ -29,6 +36,9 @@ struct Listed {
 #[derive(Clone)]
 pub struct Catalog {
     store: StoreHandle,
+    models: Models,
+    /// Tenants whose active space no model of ours serves, and that space.
+    unserved: Arc<Mutex<HashMap<TenantId, SpaceId>>>,
     known: Lists,
     last: Last,
     /// Part of the key: a load that began before a write ends under a key that nobody asks for any
@@ -40,6 +50,8 @@ pub struct Catalog {
 #[derive(Debug)]
 pub(super) struct Selection {
     pub(super) collections: Vec<Collection>,
+    /// The one that is searched; none before anything was published.
+    pub(super) space: Option<Arc<Space>>,
     /// Chunks in all of the tenant's collections, selected or not.
     pub(super) all_chunks: i64,
     /// Why this may not be the present list.
@@ -47,9 +59,11 @@ pub(super) struct Selection {
 }
 
 impl Catalog {
-    pub(super) fn new(store: StoreHandle, ttl: Duration) -> Self {
+    pub(super) fn new(store: StoreHandle, models: Models, ttl: Duration) -> Self {
         Self {
             store,
+            models,
+            unserved: Arc::default(),
             known: Cache::builder().max_capacity(MAX_TENANTS).time_to_live(ttl).build(),
             last: Cache::new(MAX_TENANTS),
             generation: Arc::default(),
@@ -60,12 +74,51 @@ impl Catalog {
         Ok(self.listed(caller).await?.collections)
     }
 
+    /// The tenant's embedding spaces, oldest first.
+    pub async fn spaces(&self, caller: Caller) -> Result<Arc<Vec<Arc<Space>>>, Error> {
+        Ok(self.listed(caller).await?.spaces)
+    }
+
+    fn unserved(&self) -> MutexGuard<'_, HashMap<TenantId, SpaceId>> {
+        self.unserved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one that is searched; none before anything was published.
+    pub async fn active(&self, caller: Caller) -> Result<Option<Arc<Space>>, Error> {
+        Ok(self.spaces(caller).await?.iter().find(|space| space.is_active()).cloned())
+    }
+
+    /// Whether a tenant seen lately is searched by a model that this process does not have.
+    pub fn is_unserved(&self) -> bool {
+        !self.unserved().is_empty()
+    }
+
+    /// Says so once for each space that none of our models serves.
+    fn check(&self, tenant: TenantId, spaces: &[Arc<Space>]) {
+        let active = spaces.iter().find(|space| space.is_active());
+        match active.filter(|space| self.models.of(&space.spec).is_none()) {
+            None => drop(self.unserved().remove(&tenant)),
+            Some(space) => {
+                let mut unserved = self.unserved();
+                if unserved.len() < MOST_UNSERVED && unserved.insert(tenant, space.id) != Some(space.id) {
+                    complain(&tenant, &space.spec.model, space.spec.dimensions);
+                }
+            }
+        }
+    }
+
     async fn listed(&self, caller: Caller) -> Result<Listed, Error> {
         let key = self.key(caller);
         let load = async {
             let list = ListCollections { tenant: caller.tenant };
-            let (all, source) = self.store.call_traced(list, caller.deadline).await?;
-            let listed = Listed { collections: Arc::new(all), source };
+            let spaces = ListSpaces { tenant: caller.tenant };
+            let ((all, source), (spaces, of_spaces)) = tokio::try_join!(
+                self.store.call_traced(list, caller.deadline),
+                self.store.call_traced(spaces, caller.deadline)
+            )?;
+            self.check(caller.tenant, &spaces);
+            let source = if of_spaces == Source::Standin { of_spaces } else { source };
+            let listed = Listed { collections: Arc::new(all), spaces: Arc::new(spaces), source };
             self.last.insert(caller.tenant, (key.1, listed.clone())).await;
             Ok(listed)
         };
@@ -106,7 +159,8 @@ impl Catalog {
         };
         let all = listed.collections;
         let all_chunks = all.iter().map(|collection| collection.chunks).sum();
-        Ok(Selection { collections: named(&all, names)?, all_chunks, stale })
+        let space = listed.spaces.iter().find(|space| space.is_active()).cloned();
+        Ok(Selection { collections: named(&all, names)?, space, all_chunks, stale })
     }
 
     /// Called after every write that changes what a search can return.

@@ -7,8 +7,10 @@ mod citations;
 pub mod extractive;
 pub mod filter;
 pub mod ingest;
+pub mod models;
 mod rerank;
 pub mod search;
+pub mod spaces;
 mod window;
 
 use crate::config::{Running, Settings};
@@ -21,6 +23,7 @@ use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::resilience::{BreakerStatus, Circuit, Deadline};
 use mcp_rag_actors::store::{StoreHandle, TenantId};
 use mcp_rag_actors::webhook::WebhookHandle;
+use models::Models;
 use moka::future::Cache;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +40,7 @@ pub struct Caller {
 pub struct Handles {
     pub store: StoreHandle,
     pub cache: CacheHandle,
-    pub embedder: EmbedderHandle,
+    pub models: Models,
     pub reranker: RerankerHandle,
     pub generator: GeneratorHandle,
     pub parser: ParserHandle,
@@ -48,7 +51,9 @@ pub struct Handles {
 pub struct Rag {
     pub store: StoreHandle,
     pub cache: CacheHandle,
+    /// The first of the models: its tokenizer cuts documents, and it compares sentences.
     pub embedder: EmbedderHandle,
+    pub models: Models,
     pub reranker: RerankerHandle,
     pub generator: GeneratorHandle,
     pub parser: ParserHandle,
@@ -65,11 +70,14 @@ pub struct Rag {
 /// How long the outcome of a search is there for those who asked the same meanwhile.
 const FLIGHT: Duration = Duration::from_millis(50);
 const MAX_FLIGHTS: u64 = 128;
+/// How soon another replica's change of collections and spaces is seen.
+const CATALOG_TTL: Duration = Duration::from_secs(1);
 
 impl Rag {
     pub fn new(handles: Handles, settings: Settings) -> Self {
-        let Handles { store, cache, embedder, reranker, generator, parser, webhooks } = handles;
-        let catalog = Catalog::new(store.clone(), Duration::from_secs(1));
+        let Handles { store, cache, models, reranker, generator, parser, webhooks } = handles;
+        let embedder = models.first.clone();
+        let catalog = Catalog::new(store.clone(), models.clone(), CATALOG_TTL);
         let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
         let progress = ingest::Progress::default();
         let context_calls = Semaphore::new(settings.ingest.context_calls);
@@ -78,6 +86,7 @@ impl Rag {
             store,
             cache,
             embedder,
+            models,
             reranker,
             generator,
             parser,
@@ -97,8 +106,10 @@ impl Rag {
 
     /// Every dependency's circuit, in the order of a request's way.
     pub fn breakers(&self) -> Vec<BreakerStatus> {
-        let embedder = Some(self.embedder.circuit());
-        let circuits = [self.cache.circuit(), embedder, self.reranker.circuit(), self.generator.circuit()];
+        let (first, second) = (Some(self.embedder.circuit()), self.models.second.as_ref());
+        let second = second.map(EmbedderHandle::circuit);
+        let circuits =
+            [self.cache.circuit(), first, second, self.reranker.circuit(), self.generator.circuit()];
         let models = circuits.into_iter().flatten().map(Circuit::status);
         self.store.breakers().into_iter().chain(models).collect()
     }

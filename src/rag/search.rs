@@ -5,6 +5,7 @@ use super::rerank::{Ranked, in_order};
 use super::{Caller, Rag, window};
 use crate::error::{Code, Error};
 use mcp_rag_actors::embedder::{Embed, Purpose};
+use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::{Collection, Filter, Mode, SearchChunks, Source, TermKey};
 use mcp_rag_actors::supervise::CallError;
 use mcp_rag_actors::trace::TARGET;
@@ -29,7 +30,7 @@ const MAX_TERMS: usize = 64;
 #[derive(Debug, Clone)]
 pub struct SearchQuery {
     pub text: Option<String>,
-    /// Takes the place of the embedded text in the dense leg; finite, of the model's dimensions.
+    /// Takes the place of the embedded text in the dense leg; of length one.
     pub embedding: Option<Vec<f32>>,
     pub collections: Option<Vec<String>>,
     pub top_k: u16,
@@ -144,7 +145,8 @@ impl Rag {
     pub async fn search(&self, query: SearchQuery, caller: Caller) -> Result<SearchResponse, Error> {
         let began = Instant::now();
         let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
-        let key = cache_key(&query, &selection.collections, caller);
+        self.check_dimensions(&query, &selection)?;
+        let key = cache_key(&query, &selection, caller);
         let mut response = match self.cached(&key).instrument(info_span!(target: TARGET, "cache")).await {
             Some(mut found) => {
                 found.cached = true;
@@ -203,6 +205,19 @@ impl Rag {
         }
     }
 
+    /// A client's own vector must be of the space that is searched.
+    fn check_dimensions(&self, query: &SearchQuery, selection: &Selection) -> Result<(), Error> {
+        let Some(vector) = &query.embedding else { return Ok(()) };
+        let of_space = selection.space.as_ref().and_then(|space| usize::try_from(space.spec.dimensions).ok());
+        let dimensions = of_space.unwrap_or_else(|| self.embedder.dimensions());
+        if vector.len() == dimensions {
+            return Ok(());
+        }
+        let message =
+            format!("`embedding` has {} numbers; the model's vectors have {dimensions}", vector.len());
+        Err(Error::invalid("embedding", message))
+    }
+
     async fn cached(&self, key: &str) -> Option<SearchResponse> {
         let bytes = self.cache.get(key).await?;
         // What another version wrote may not be readable: a miss.
@@ -220,16 +235,26 @@ impl Rag {
         let collections = selection.collections.as_slice();
         let mut degraded = Vec::new();
         let mut mode = query.mode;
-        let embedding = match (query.mode, &query.embedding, &query.text) {
-            (Mode::Lexical, _, _) => None,
-            (Mode::Dense | Mode::Hybrid, Some(vector), _) => Some(vector.clone()),
-            (Mode::Dense | Mode::Hybrid, None, text) => {
+        // The vector and the space it is compared in stay together: a switch meanwhile changes neither.
+        let embedding = match (query.mode, &query.embedding, &query.text, &selection.space) {
+            (Mode::Lexical, ..) => None,
+            (Mode::Dense | Mode::Hybrid, _, _, None) => {
+                mode = Mode::Lexical; // nothing was ever embedded
+                None
+            }
+            (Mode::Dense | Mode::Hybrid, Some(vector), _, Some(space)) => {
+                Some((vector.clone(), Arc::clone(space)))
+            }
+            (Mode::Dense | Mode::Hybrid, None, text, Some(space)) => {
                 let texts = vec![text.clone().unwrap_or_default()];
                 // Half of what is left stays for the search without it.
                 let within = caller.deadline.capped(caller.deadline.remaining() / 2);
-                let embed = self.embedder.embed(Embed { texts, purpose: Purpose::Query }, within);
+                let embed = async {
+                    let model = self.models.of(&space.spec).ok_or(ModelError::NotConfigured)?;
+                    model.embed(Embed { texts, purpose: Purpose::Query }, within).await
+                };
                 match embed.instrument(info_span!(target: TARGET, "embed")).await {
-                    Ok(mut vectors) => vectors.pop(),
+                    Ok(mut vectors) => vectors.pop().map(|vector| (vector, Arc::clone(space))),
                     Err(error) => {
                         mode = Mode::Lexical;
                         tracing::debug!(%error, "the query was not embedded");
@@ -251,6 +276,7 @@ impl Rag {
             terms: query.text.as_deref().map(|text| term_keys(text, collections)).unwrap_or_default(),
             filter: query.filter.clone(),
             limit,
+            oversampling: self.settings().search.oversampling,
             candidates: self.settings().search.candidates.max(limit),
             exact: exact_is_faster(
                 collections.iter().map(|collection| collection.chunks).sum(),
@@ -295,7 +321,7 @@ impl Rag {
 /// Whether comparing with every selected chunk is faster than walking the index past those that are
 /// not selected. Measured: an exact scan costs in proportion to the selected chunks `n`, the walk in
 /// proportion to `N / n`, and they meet near sqrt(700 N).
-fn exact_is_faster(selected: i64, all: i64) -> bool {
+pub(super) fn exact_is_faster(selected: i64, all: i64) -> bool {
     let crossover = (700.0 * all as f64).sqrt().clamp(2_000.0, 20_000.0);
     selected as f64 <= crossover
 }
@@ -364,7 +390,7 @@ fn pack(hits: Vec<Ranked>, query: &SearchQuery, collections: &[Collection]) -> (
 }
 
 /// Everything a result depends on; the epochs make a changed collection another key.
-fn cache_key(query: &SearchQuery, collections: &[Collection], caller: Caller) -> String {
+fn cache_key(query: &SearchQuery, selection: &Selection, caller: Caller) -> String {
     let mut digest = Sha256::new();
     // As bytes: printing hundreds of numbers costs more than the rest of the key.
     let vector = query.embedding.as_deref().unwrap_or_default();
@@ -377,7 +403,8 @@ fn cache_key(query: &SearchQuery, collections: &[Collection], caller: Caller) ->
         digest.update(text);
     };
     add(&caller.tenant);
-    for collection in collections {
+    add(&selection.space.as_ref().map(|space| space.id));
+    for collection in &selection.collections {
         add(&(collection.id, collection.epoch));
     }
     add(&query.text.as_deref().map(str::trim));

@@ -29,5 +29,6 @@ mod oversized;
 mod privacy;
 mod reindex;
 mod search;
+mod spaces;
 mod spans;
 mod tenancy;

@@ -22,6 +22,7 @@ mod redis;
 mod reload;
 mod replicas;
 mod reranker;
+mod spaces;
 mod tools;
 mod traces;
 mod webhooks;

@@ -249,6 +249,14 @@ impl Server {
         self.running = Some(running);
     }
 
+    /// Stops, and starts on the same data with these settings instead of the ones before.
+    pub(crate) fn restarted_with(mut self, sets: &[(&str, &str)]) -> Self {
+        self.stop();
+        self.builder.sets = sets.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        self.restart();
+        self
+    }
+
     fn check_log(&self) {
         let panicked = !self.builder.allow_panics && self.log.contains("panicked");
         assert!(!panicked, "the server panicked\n{}", self.log);

@@ -13,9 +13,6 @@ use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The name under which the local model's vectors are kept.
-const LOCAL: &str = "all-MiniLM-L6-v2";
-
 /// The way to the embedder; the tokenizer is shared because chunking needs it too.
 #[derive(Clone)]
 pub struct EmbedderHandle {
@@ -32,18 +29,27 @@ pub struct EmbedderHandle {
 
 impl EmbedderHandle {
     /// Loads what is needed of the model (once for all incarnations: it never changes) and starts.
-    pub async fn start(tree: &Tree, settings: &EmbedderSettings) -> Result<Self, StartError> {
+    /// `name` is that of the actor and of its circuit.
+    pub async fn start(
+        tree: &Tree,
+        name: &'static str,
+        settings: &EmbedderSettings,
+    ) -> Result<Self, StartError> {
         match settings.kind {
-            EmbedderKind::Local => Self::start_local(tree, settings).await,
+            EmbedderKind::Local => Self::start_local(tree, name, settings).await,
             EmbedderKind::Openai | EmbedderKind::Tei | EmbedderKind::Ollama => {
-                Self::start_remote(tree, settings).await
+                Self::start_remote(tree, name, settings).await
             }
         }
     }
 
-    async fn start_local(tree: &Tree, settings: &EmbedderSettings) -> Result<Self, StartError> {
+    async fn start_local(
+        tree: &Tree,
+        name: &'static str,
+        settings: &EmbedderSettings,
+    ) -> Result<Self, StartError> {
         let model =
-            Model::load(&settings.directory(), settings.precision).map_err(|error| refused(&error))?;
+            Model::load(&settings.directory(), settings.precision).map_err(|error| refused(name, &error))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if settings.threads == 0 { cores } else { settings.threads };
         let (weights, batch_tokens) = (model.clone(), settings.batch_tokens);
@@ -56,7 +62,7 @@ impl EmbedderHandle {
                 Ok(Embedder(Engine::Local(Local(queue))))
             }
         };
-        let handle = tree.start(tree.spec("embedder", settings.queue), factory).await?;
+        let handle = tree.start(tree.spec(name, settings.queue), factory).await?;
         tracing::info!(kernel = model.kernel(), threads = count, "embedding model ready");
         // Its supervisor restarts it within milliseconds: it is never away for long, and never slow but
         // by our own load.
@@ -67,19 +73,24 @@ impl EmbedderHandle {
         };
         Ok(Self {
             handle,
-            circuit: Circuit::new("embedder", breaker),
+            circuit: Circuit::new(name, breaker),
             known: QueryCache::new(settings.query_cache),
             key: Live::new(None),
             tokenizer: model.tokenizer().clone(),
-            model: LOCAL.into(),
+            model: settings.name().into(),
             dimensions: model.dimensions(),
             query_within: None,
         })
     }
 
-    async fn start_remote(tree: &Tree, settings: &EmbedderSettings) -> Result<Self, StartError> {
-        let tokenizer = Tokenizer::from_directory(&settings.directory()).map_err(|error| refused(&error))?;
-        let circuit = Circuit::new("embedder", remote::breaker(settings.timeout()));
+    async fn start_remote(
+        tree: &Tree,
+        name: &'static str,
+        settings: &EmbedderSettings,
+    ) -> Result<Self, StartError> {
+        let tokenizer =
+            Tokenizer::from_directory(&settings.directory()).map_err(|error| refused(name, &error))?;
+        let circuit = Circuit::new(name, remote::breaker(settings.timeout()));
         let (budget, shared, configured) = (RetryBudget::default(), circuit.clone(), settings.clone());
         let key = Live::new(settings.api_key.clone());
         let own = key.clone();
@@ -87,14 +98,14 @@ impl EmbedderHandle {
             let remote = Remote::new(&configured, own.clone(), shared.clone(), budget.clone());
             async move { Ok(Embedder(Engine::Remote(Box::new(remote?)))) }
         };
-        let handle = tree.start(tree.spec("embedder", settings.queue), factory).await?;
+        let handle = tree.start(tree.spec(name, settings.queue), factory).await?;
         Ok(Self {
             handle,
             circuit,
             known: QueryCache::new(settings.query_cache),
             key,
             tokenizer,
-            model: settings.model.as_deref().unwrap_or_default().into(),
+            model: settings.name().into(),
             dimensions: settings.dimensions.unwrap_or_default(),
             // Room for one repeat of a call that failed at once, not for one that was waited for.
             query_within: Some(settings.timeout().mul_f64(1.5)),
@@ -154,6 +165,6 @@ impl EmbedderHandle {
     }
 }
 
-fn refused(error: &LoadError) -> StartError {
-    StartError { name: "embedder", error: error.to_string() }
+fn refused(name: &'static str, error: &LoadError) -> StartError {
+    StartError { name, error: error.to_string() }
 }

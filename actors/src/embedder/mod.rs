@@ -10,7 +10,7 @@
 //! * Whoever embeds, documents are cut into chunks by the local model's tokenizer, so that the same
 //!   document has the same chunks under every model.
 //! * Overload: a fixed number of requests is admitted; the next one fails at once. A model that fails is
-//!   not asked for a while (circuit `embedder`).
+//!   not asked for a while (circuit `embedder`, `embedder_next` for the second model).
 //! * Cancel safety: texts whose caller has left are skipped; a remote call's connection is closed.
 
 mod actor;
@@ -24,7 +24,7 @@ mod threads;
 pub use actor::{Embed, Embedder, Purpose};
 pub use handle::EmbedderHandle;
 pub use mcp_rag_minilm::Tokenizer;
-pub use settings::{EmbedderKind, EmbedderSettings};
+pub use settings::{EmbedderKind, EmbedderSettings, NextEmbedder};
 
 /// Texts one request may hold, so that the queue is bounded in texts too.
 pub const MAX_TEXTS: usize = 64;

@@ -8,17 +8,19 @@ use super::error::StoreError;
 use super::idempotency::commit;
 use super::ids::{CollectionId, JobId, TenantId};
 use super::publish::{count, lock_collection};
+use super::space::Space;
 use super::tasks::Class;
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
 use bytes::Bytes;
 use deadpool_postgres::Transaction;
-use pgvector::HalfVector;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use time::OffsetDateTime;
+use tokio_postgres::types::ToSql;
 
 /// A document as a client sent it.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub struct AcceptDocuments {
     pub class: Class,
     /// The URL that is told of the job's end.
     pub webhook: Option<String>,
+    /// Where vectors that came with documents wait; without it they are not used.
+    pub staging: Option<Arc<Space>>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -111,12 +115,6 @@ UPDATE documents SET version = v.version, published_version = v.version, uri = $
                      expires_at = $9, updated_at = now()
 FROM v WHERE documents.tenant_id = $1 AND documents.document_id = v.document_id";
 
-const STAGE: &str = "
-INSERT INTO staged_embeddings (tenant_id, document_id, space_id, content_hash, embedding)
-SELECT $1, d.document_id, $4, staged.hash, staged.embedding
-FROM documents d, unnest($5::bytea[], $6::halfvec[]) AS staged(hash, embedding)
-WHERE d.tenant_id = $1 AND d.collection_id = $2 AND d.external_id = $3 ON CONFLICT DO NOTHING";
-
 impl Serve<AcceptDocuments> for Store {
     async fn serve(
         self: Rc<Self>,
@@ -127,8 +125,6 @@ impl Serve<AcceptDocuments> for Store {
         // circle. Stable, so that of several with one id the last still wins.
         accept.documents.sort_by(|a, b| a.external_id.cmp(&b.external_id));
         let (tenant, collection) = (accept.tenant.0, accept.collection.0);
-        let staged = accept.documents.iter().any(|new| !new.vectors.is_empty());
-        let space = if staged { self.space(accept.tenant, deadline).await? } else { 0 };
         let mut connection = self.connection(accept.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
         let alike = alike(&transaction, &accept).await?;
@@ -176,7 +172,7 @@ impl Serve<AcceptDocuments> for Store {
                     ],
                 )
                 .await?;
-            if accepted > 0 && !new.vectors.is_empty() {
+            if let Some(space) = accept.staging.as_ref().filter(|_| accepted > 0 && !new.vectors.is_empty()) {
                 stage(&transaction, tenant, collection, space, new).await?;
             }
             waiting += usize::try_from(accepted).unwrap_or(usize::MAX);
@@ -244,15 +240,23 @@ async fn stage(
     transaction: &Transaction<'_>,
     tenant: i64,
     collection: i64,
-    space: i64,
+    space: &Space,
     new: &NewDocument,
 ) -> Result<(), StoreError> {
-    let statement = transaction.prepare_cached(STAGE).await?;
+    let storage = space.spec.storage;
+    let (column, of) = (storage.column(), storage.sql_type());
+    let sql = format!(
+        "INSERT INTO staged_embeddings (tenant_id, document_id, space_id, content_hash, {column}) \
+         SELECT $1, d.document_id, $4, staged.hash, staged.embedding \
+         FROM documents d, unnest($5::bytea[], $6::{of}[]) AS staged(hash, embedding) \
+         WHERE d.tenant_id = $1 AND d.collection_id = $2 AND d.external_id = $3 ON CONFLICT DO NOTHING"
+    );
+    let statement = transaction.prepare_cached(&sql).await?;
     let hashes: Vec<&[u8]> = new.vectors.iter().map(|(hash, _)| hash.as_slice()).collect();
-    let vectors: Vec<HalfVector> =
-        new.vectors.iter().map(|(_, vector)| HalfVector::from_f32_slice(vector)).collect();
+    let vectors = storage.parameters(new.vectors.iter().map(|(_, vector)| vector.as_slice()));
+    let vectors: &(dyn ToSql + Sync) = vectors.as_ref();
     transaction
-        .execute(&statement, &[&tenant, &collection, &new.external_id, &space, &hashes, &vectors])
+        .execute(&statement, &[&tenant, &collection, &new.external_id, &space.id.0, &hashes, vectors])
         .await?;
     Ok(())
 }

@@ -53,9 +53,9 @@ impl From<tokio_postgres::Error> for StoreError {
             &SqlState::QUERY_CANCELED => Self::Timeout,
             &SqlState::UNIQUE_VIOLATION | &SqlState::FOREIGN_KEY_VIOLATION => Self::Conflict(text),
             &SqlState::READ_ONLY_SQL_TRANSACTION => Self::ReadOnly(text),
-            &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE => {
-                Self::Unavailable(text)
-            }
+            &SqlState::T_R_DEADLOCK_DETECTED
+            | &SqlState::T_R_SERIALIZATION_FAILURE
+            | &SqlState::LOCK_NOT_AVAILABLE => Self::Unavailable(text),
             // 08 connection, 28 credentials, 53 resources, 57P administrator and start-up, 58 system
             code if ["08", "28", "53", "57P", "58"].iter().any(|class| code.code().starts_with(class)) => {
                 Self::Unavailable(text)

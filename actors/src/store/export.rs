@@ -4,11 +4,13 @@ use super::Store;
 use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId, TenantId};
 use super::read::Sees;
+use super::space::Space;
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
 use pgvector::HalfVector;
 use serde_json::Value;
 use std::rc::Rc;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -19,8 +21,8 @@ pub struct ExportDocuments {
     pub tenant: TenantId,
     pub collection: CollectionId,
     pub after: DocumentId,
-    /// With the vectors of the model in use.
-    pub vectors: bool,
+    /// With the vectors of this space.
+    pub vectors: Option<Arc<Space>>,
     pub most: i64,
     pub most_bytes: i64,
 }
@@ -67,7 +69,7 @@ SELECT p.document_id, p.external_id, v.title, v.uri, v.media_type, v.attributes,
        k.hashes, k.vectors
 FROM page p JOIN document_versions v USING (tenant_id, document_id, version)
 LEFT JOIN LATERAL (
-    SELECT array_agg(c.content_hash ORDER BY c.ordinal) AS hashes, array_agg(e.embedding ORDER BY c.ordinal) AS vectors
+    SELECT array_agg(c.content_hash ORDER BY c.ordinal) AS hashes, array_agg(coalesce(e.embedding, e.full_embedding::halfvec) ORDER BY c.ordinal) AS vectors
     FROM chunks c JOIN embeddings e USING (tenant_id, chunk_id)
     WHERE c.tenant_id = $1 AND c.document_id = p.document_id AND e.space_id = $6) k ON $7 > 0
 WHERE p.bytes <= $5::bigint OR p.place = 1 ORDER BY p.document_id";
@@ -78,9 +80,9 @@ impl Serve<ExportDocuments> for Store {
         export: ExportDocuments,
         deadline: Deadline,
     ) -> Result<Vec<Exported>, StoreError> {
-        let space = if export.vectors { self.space(export.tenant, deadline).await? } else { 0 };
+        let space = export.vectors.as_ref().map_or(0, |space| space.id.0);
         // What a chunk's vector takes up, in base64, with its hash.
-        let each = if export.vectors { i64::from(self.space.dimensions) * 3 + 128 } else { 0 };
+        let each = export.vectors.as_ref().map_or(0, |space| i64::from(space.spec.dimensions) * 3 + 128);
         let parameters: [&(dyn ToSql + Sync); 7] = [
             &export.tenant.0,
             &export.collection.0,

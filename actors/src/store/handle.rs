@@ -6,7 +6,6 @@ use super::ids::TenantId;
 use super::pool::PoolSettings;
 use super::read::{Sees, Source, Traced};
 use super::servers::{PoolStatus, Servers, Shared};
-use super::space::Space;
 use crate::resilience::{BreakerState, BreakerStatus, Deadline};
 use crate::supervise::{CallError, Handle, Lifeline, Priority, Request, Serve, StartError, Tree};
 use std::rc::Rc;
@@ -93,12 +92,12 @@ impl Serve<Reconfigure> for Store {
 
 impl StoreHandle {
     /// Starts with pools that are filled on demand; [`super::migrate`] has checked the database before.
-    pub async fn start(tree: &Tree, settings: PoolSettings, space: Space) -> Result<Self, StartError> {
+    pub async fn start(tree: &Tree, settings: PoolSettings) -> Result<Self, StartError> {
         let spec = tree.spec("store", settings.size * 16);
         let shared = Arc::new(Shared::new(settings));
         let kept = Arc::clone(&shared);
         let factory = move |_: Lifeline| {
-            let store = Store::new(Arc::clone(&kept), space.clone());
+            let store = Store::new(Arc::clone(&kept));
             std::future::ready(store.map_err(|error| error.to_string()))
         };
         let handle = tree.start(spec, factory).await?;

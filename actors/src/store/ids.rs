@@ -54,6 +54,7 @@ id!(DocumentId, "doc_");
 id!(ChunkId, "chk_");
 id!(JobId, "job_");
 id!(TaskId, "task_");
+id!(SpaceId, "spc_");
 
 #[cfg(test)]
 mod tests {

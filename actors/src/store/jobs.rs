@@ -15,8 +15,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 /// Progress is derived: what is no longer waiting is done.
-const SELECT: &str = "SELECT job_id, kind, status, total, (SELECT count(*)::int FROM documents d \
-    WHERE d.tenant_id = j.tenant_id AND d.job_id = j.job_id AND d.status IN ('queued', 'running')), \
+const SELECT: &str = "SELECT job_id, kind, status, total, coalesce(remaining, (SELECT count(*)::int FROM documents d \
+    WHERE d.tenant_id = j.tenant_id AND d.job_id = j.job_id AND d.status IN ('queued', 'running'))), \
     failed, attempts, error, created_at, updated_at, collection_id, webhook FROM jobs j";
 
 #[derive(Debug, Clone)]
@@ -32,7 +32,8 @@ pub struct Job {
     pub error: Option<String>,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
-    pub collection: CollectionId,
+    /// None: work on an embedding space.
+    pub collection: Option<CollectionId>,
     /// `{url, delivered?, attempts?, error?}`: who is told of the job's end, and whether that has worked.
     pub webhook: Option<Value>,
 }
@@ -50,7 +51,7 @@ impl Job {
             error: row.get(7),
             created_at: row.get(8),
             updated_at: row.get(9),
-            collection: CollectionId(row.get(10)),
+            collection: row.get::<_, Option<i64>>(10).map(CollectionId),
             webhook: row.get(11),
         }
     }
@@ -171,7 +172,7 @@ impl Serve<FinishJob> for Store {
     async fn serve(self: Rc<Self>, finish: FinishJob, deadline: Deadline) -> Result<(), StoreError> {
         let mut connection = self.connection(finish.tenant, deadline).await?;
         // Of several workers that end a job's last tasks at once, the one that commits last sees none left.
-        let sql = "SELECT 1 FROM tasks WHERE tenant_id = $1 AND job_id = $2 AND kind = 'ingest' LIMIT 1";
+        let sql = "SELECT 1 FROM tasks WHERE tenant_id = $1 AND job_id = $2 AND kind <> 'webhook' LIMIT 1";
         let waiting = connection.prepare_cached(sql).await?;
         if connection.query_opt(&waiting, &[&finish.tenant.0, &finish.id.0]).await?.is_some() {
             connection.hand_back();

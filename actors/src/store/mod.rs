@@ -10,6 +10,7 @@
 //!   once it has answered (`connection`); transactions roll back.
 
 mod accept;
+mod building;
 mod chunking;
 mod collections;
 mod connection;
@@ -28,12 +29,14 @@ mod jobs;
 mod lag;
 mod lease;
 mod lexical;
+mod measuring;
 mod monitor;
 mod pool;
 mod preflight;
 mod publish;
 mod read;
 mod reindex;
+mod removing;
 mod route;
 mod rows;
 mod search;
@@ -42,9 +45,13 @@ mod servers;
 mod settings;
 mod space;
 mod staged;
+mod storage;
+mod sweeping;
+mod switching;
 mod tasks;
 
 pub use accept::{AcceptDocuments, Accepted, NewDocument};
+pub use building::{BuildSpace, FillSpace, Lacking, NextLacking, Part};
 pub use chunking::{ChunkContext, ChunkStrategy, Chunking};
 pub use collections::{
     Collection, CreateCollection, DeleteCollection, ListCollections, Receipt, UpdateCollection, Updated,
@@ -59,21 +66,26 @@ pub use handle::StoreHandle;
 pub use idempotency::{
     ClaimKey, Claimed, HeldKey, IdempotencyKey, Settle, SettleKey, StoredResponse, recorded,
 };
-pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, TaskId, TenantId};
+pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, SpaceId, TaskId, TenantId};
 pub use jobs::{CancelJob, EndedJobs, FinishJob, GetJob, Job, ListJobs, NoteDelivery, RetryJob};
 pub use lease::{SweepKeys, TakeLease};
 pub use lexical::{TermKey, TermWeights};
+pub use measuring::{MeasureSpace, SampleTexts, SpaceSize};
 pub use pool::{MOST_REPLICAS, PoolSettings, parse_replica_url, parse_url};
 pub use preflight::{Migrated, PreflightError, migrate, take_role};
-pub use publish::{NewChunk, PublishDocument};
+pub use publish::{NewChunk, PublishDocument, Published};
 pub use read::Source;
 pub use reindex::{Reindex, ReindexCollection};
+pub use removing::{RemoveSpace, ShrinkSpace};
 pub use search::{Hit, Hits, Mode, SearchChunks};
 pub use server::ServerStatus;
 pub use servers::PoolStatus;
 pub use settings::StoreSettings;
-pub use space::Space;
+pub use space::{ActiveModels, EnsureSpace, ListSpaces, MOST_SPACES, Space, SpaceSpec, SpaceState};
 pub use staged::{KnownEmbeddings, StageEmbeddings};
+pub use storage::Storage;
+pub use sweeping::{EndBuild, FailBuild, Swept};
+pub use switching::{ActivateSpace, RollBack};
 pub use tasks::{
     Claim, ClaimTasks, Class, EndTask, PutOff, ReleaseLeases, RenewLeases, Task, WaitingDocument, Work,
 };
@@ -96,8 +108,6 @@ pub use tokio_postgres::config::Host;
 pub struct Store {
     servers: RefCell<Rc<Servers>>,
     shared: Arc<Shared>,
-    space: Space,
-    spaces: RefCell<HashMap<TenantId, i64>>,
     /// Of reads; only used where there are replicas, as what follows.
     budget: RetryBudget,
     patience: RefCell<Patience>,
@@ -114,12 +124,10 @@ impl Service for Store {
 }
 
 impl Store {
-    fn new(shared: Arc<Shared>, space: Space) -> Result<Self, StoreError> {
+    fn new(shared: Arc<Shared>) -> Result<Self, StoreError> {
         Ok(Self {
             servers: RefCell::new(Rc::new(Servers::open(&shared, &shared.settings.load())?)),
             shared,
-            space,
-            spaces: RefCell::default(),
             budget: RetryBudget::default(),
             patience: RefCell::default(),
             epochs: Epochs::default(),

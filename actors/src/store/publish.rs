@@ -9,6 +9,7 @@ use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId};
 use super::lexical::{Changes, Entry};
 use super::rows::insert;
+use super::space::{self, Space};
 use super::tasks::Claim;
 use super::{Store, chunking, only_row};
 use crate::resilience::Deadline;
@@ -16,6 +17,7 @@ use crate::supervise::{Priority, Request, Serve};
 use deadpool_postgres::Transaction;
 use serde_json::Value;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A chunk with all that is stored of it.
 #[derive(Debug, Clone)]
@@ -34,7 +36,18 @@ pub struct NewChunk {
     /// Distinct terms with their counts, and the length in terms.
     pub terms: Vec<(String, u32)>,
     pub length: u32,
-    pub embedding: Vec<f32>,
+    /// What was embedded.
+    pub reads: String,
+    /// One for each of the spaces it is published into.
+    pub embeddings: Vec<Vec<f32>>,
+}
+
+impl NewChunk {
+    /// What stands before the text in what was embedded; or all of it, where it is another text.
+    pub(super) fn embedded(&self) -> (Option<&str>, Option<&str>) {
+        let prefix = self.reads.strip_suffix(self.text.as_str());
+        (prefix, prefix.is_none().then_some(self.reads.as_str()))
+    }
 }
 
 /// Replaces a document's searchable content, atomically.
@@ -50,11 +63,21 @@ pub struct PublishDocument {
     pub chunks: Vec<NewChunk>,
     /// What it had to do without.
     pub warnings: Vec<String>,
+    /// The active one, and others that embeddings could be had for.
+    pub spaces: Vec<Arc<Space>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    Done,
+    /// A newer version, a lost lease or a cancelled job.
+    Unwanted,
+    /// Another space is active by now: embed for it and publish again.
+    SpaceChanged,
 }
 
 impl Request for PublishDocument {
-    /// Whether it was still wanted.
-    type Reply = Result<bool, StoreError>;
+    type Reply = Result<Published, StoreError>;
 
     fn priority(&self) -> Priority {
         Priority::Bulk
@@ -137,10 +160,13 @@ impl Store {
 }
 
 impl Serve<PublishDocument> for Store {
-    async fn serve(self: Rc<Self>, publish: PublishDocument, deadline: Deadline) -> Result<bool, StoreError> {
+    async fn serve(
+        self: Rc<Self>,
+        publish: PublishDocument,
+        deadline: Deadline,
+    ) -> Result<Published, StoreError> {
         let tenant = publish.claim.tenant.0;
         let (collection, document) = (publish.collection.0, publish.document.0);
-        let space = self.space(publish.claim.tenant, deadline).await?;
         let mut connection = self.connection(publish.claim.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
         lock_collection(&transaction, tenant, collection).await?;
@@ -161,8 +187,13 @@ impl Serve<PublishDocument> for Store {
         if current.is_none() || ended == 0 {
             transaction.rollback().await?;
             self.done(publish.claim.tenant, connection);
-            return Ok(false);
+            return Ok(Published::Unwanted);
         }
+        let Some(into) = targets(&transaction, tenant, &publish).await? else {
+            transaction.rollback().await?;
+            self.done(publish.claim.tenant, connection);
+            return Ok(Published::SpaceChanged);
+        };
         let mut changes = Changes::default();
         let (before, length_before) = withdraw(&transaction, tenant, &[document], &mut changes).await?;
         let chunks = i64::try_from(publish.chunks.len()).unwrap_or(i64::MAX);
@@ -174,7 +205,7 @@ impl Serve<PublishDocument> for Store {
             changes.add(entry.keys.iter().copied(), 1);
             rows.push((chunk, entry));
         }
-        insert(&transaction, [tenant, collection, document, space], &rows).await?;
+        insert(&transaction, [tenant, collection, document], &into, &rows).await?;
         changes.apply(&transaction, tenant, collection).await?;
         let sql = "WITH v AS (UPDATE document_versions SET text = $4 WHERE tenant_id = $1 AND document_id = $2 \
                        AND version = $3 RETURNING *) \
@@ -206,6 +237,34 @@ impl Serve<PublishDocument> for Store {
         count(&transaction, tenant, collection, counts).await?;
         transaction.commit().await?;
         self.done(publish.claim.tenant, connection);
-        Ok(true)
+        Ok(Published::Done)
     }
+}
+
+/// Which of the given spaces still take documents, by their place among the chunks' embeddings; none when the
+/// active one is not among them. A space that gets no vector here is noted to be behind.
+async fn targets(
+    transaction: &Transaction<'_>,
+    tenant: i64,
+    publish: &PublishDocument,
+) -> Result<Option<Vec<(usize, Arc<Space>)>>, StoreError> {
+    if publish.chunks.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    space::lock_shared(transaction, tenant).await?;
+    let known = space::all(transaction, tenant).await?;
+    let has = |id| publish.spaces.iter().any(|given| given.id == id);
+    if !known.iter().any(|space| space.is_active() && has(space.id)) {
+        return Ok(None);
+    }
+    let left_out = known.iter().filter(|space| space.is_filled() && !space.behind && !has(space.id));
+    let left_out: Vec<i64> = left_out.map(|space| space.id.0).collect();
+    if !left_out.is_empty() {
+        let sql = "UPDATE embedding_spaces SET behind = true WHERE tenant_id = $1 AND space_id = ANY ($2) AND NOT behind";
+        let statement = transaction.prepare_cached(sql).await?;
+        transaction.execute(&statement, &[&tenant, &left_out]).await?;
+    }
+    let takes = |id| known.iter().any(|space| space.id == id && space.is_filled());
+    let into = publish.spaces.iter().enumerate().filter(|(_, space)| takes(space.id));
+    Ok(Some(into.map(|(at, space)| (at, Arc::clone(space))).collect()))
 }

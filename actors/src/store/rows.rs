@@ -6,31 +6,54 @@
 use super::error::StoreError;
 use super::lexical::Entry;
 use super::publish::NewChunk;
+use super::space::Space;
 use deadpool_postgres::Transaction;
-use pgvector::{HalfVector, SparseVector};
+use pgvector::SparseVector;
 use serde_json::Value;
+use std::sync::Arc;
+use tokio_postgres::types::ToSql;
 
 /// Rows of one statement.
 const BATCH: usize = 256;
 
-/// Keys come as one array, since arrays of arrays have one length: each row says where its own begin and end.
-const INSERT: &str = "
-WITH given AS MATERIALIZED (
-    SELECT * FROM unnest($5::int[], $6::text[], $7::int[], $8::int[], $9::jsonb[], $10::int[], $11::bytea[],
-                         $12::jsonb[], $13::halfvec[], $14::int[], $15::sparsevec[], $16::int[], $17::int[], $19::int[], $20::int[])
-    AS r(ordinal, text, span_start, span_end, headings, tokens, content_hash, place, embedding, length, impacts,
-         first_key, last_key, match_start, match_end)),
-c AS (
-    INSERT INTO chunks (tenant_id, collection_id, document_id, ordinal, text, span_start, span_end, headings, tokens,
-                        content_hash, place, match_start, match_end)
-    SELECT $1, $2, $3, ordinal, text, span_start, span_end, headings, tokens, content_hash, place, match_start,
-           match_end FROM given
-    RETURNING chunk_id, ordinal),
-e AS (
-    INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, embedding)
-    SELECT $1, $4, chunk_id, $2, embedding FROM c JOIN given USING (ordinal))
-INSERT INTO lexical_chunks (tenant_id, chunk_id, collection_id, length, keys, impacts)
-SELECT $1, chunk_id, $2, length, ($18::bigint[])[first_key:last_key], impacts FROM c JOIN given USING (ordinal)";
+/// What comes before the first space's parameters.
+const COMMON: usize = 20;
+
+/// Keys come as one array, since arrays of arrays have one length: each row says where its own begin and end. The text
+/// depends on how many spaces of which storage there are.
+fn statement(into: &[(usize, Arc<Space>)]) -> String {
+    let embeddings: String = into
+        .iter()
+        .enumerate()
+        .map(|(at, (_, space))| {
+            let storage = space.spec.storage;
+            let (id, vectors) = (COMMON + 1 + 2 * at, COMMON + 2 + 2 * at);
+            format!(
+                "e{at} AS (INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, {}) \
+                 SELECT $1, ${id}::bigint, chunk_id, $2, v.vector FROM c \
+                 JOIN unnest($4::int[], ${vectors}::{}[]) AS v(ordinal, vector) USING (ordinal)), ",
+                storage.column(),
+                storage.sql_type()
+            )
+        })
+        .collect();
+    format!(
+        "WITH given AS MATERIALIZED ( \
+             SELECT * FROM unnest($4::int[], $5::text[], $6::int[], $7::int[], $8::jsonb[], $9::int[], $10::bytea[], \
+                 $11::jsonb[], $12::int[], $13::sparsevec[], $14::int[], $15::int[], $17::int[], $18::int[], $19::text[], \
+                 $20::text[]) \
+             AS r(ordinal, text, span_start, span_end, headings, tokens, content_hash, place, length, impacts, \
+                 first_key, last_key, match_start, match_end, embedded_prefix, embedded_text)), \
+         c AS (INSERT INTO chunks (tenant_id, collection_id, document_id, ordinal, text, span_start, span_end, headings, \
+                 tokens, content_hash, place, match_start, match_end, embedded_prefix, embedded_text) \
+             SELECT $1, $2, $3, ordinal, text, span_start, span_end, headings, tokens, content_hash, place, match_start, \
+                 match_end, embedded_prefix, embedded_text FROM given RETURNING chunk_id, ordinal), \
+         {embeddings} \
+         k AS (SELECT chunk_id, ordinal FROM c) \
+         INSERT INTO lexical_chunks (tenant_id, chunk_id, collection_id, length, keys, impacts) \
+         SELECT $1, chunk_id, $2, length, ($16::bigint[])[first_key:last_key], impacts FROM k JOIN given USING (ordinal)"
+    )
+}
 
 #[derive(Default)]
 struct Columns<'a> {
@@ -42,7 +65,6 @@ struct Columns<'a> {
     tokens: Vec<i32>,
     hashes: Vec<&'a [u8]>,
     places: Vec<Option<&'a Value>>,
-    embeddings: Vec<HalfVector>,
     lengths: Vec<i32>,
     impacts: Vec<&'a SparseVector>,
     first_keys: Vec<i32>,
@@ -50,6 +72,8 @@ struct Columns<'a> {
     keys: Vec<i64>,
     match_starts: Vec<Option<i32>>,
     match_ends: Vec<Option<i32>>,
+    prefixes: Vec<Option<&'a str>>,
+    others: Vec<Option<&'a str>>,
 }
 
 impl<'a> Columns<'a> {
@@ -63,7 +87,9 @@ impl<'a> Columns<'a> {
         self.tokens.push(chunk.tokens);
         self.hashes.push(&chunk.content_hash);
         self.places.push(chunk.place.as_ref());
-        self.embeddings.push(HalfVector::from_f32_slice(&chunk.embedding));
+        let (prefix, other) = chunk.embedded();
+        self.prefixes.push(prefix);
+        self.others.push(other);
         self.match_starts.push(chunk.matched.map(|matched| matched.0));
         self.match_ends.push(chunk.matched.map(|matched| matched.1));
         self.lengths.push(entry.length);
@@ -78,42 +104,51 @@ impl<'a> Columns<'a> {
 /// Inserts a document's chunks with their embeddings and index entries, in order.
 pub(super) async fn insert(
     transaction: &Transaction<'_>,
-    [tenant, collection, document, space]: [i64; 4],
+    [tenant, collection, document]: [i64; 3],
+    into: &[(usize, Arc<Space>)],
     rows: &[(NewChunk, Entry)],
 ) -> Result<(), StoreError> {
-    let statement = transaction.prepare_cached(INSERT).await?;
+    let statement = transaction.prepare_cached(&statement(into)).await?;
     for (batch, rows) in rows.chunks(BATCH).enumerate() {
         let mut of = Columns::default();
         for (at, (chunk, entry)) in rows.iter().enumerate() {
             of.add(batch * BATCH + at, chunk, entry);
         }
-        transaction
-            .execute(
-                &statement,
-                &[
-                    &tenant,
-                    &collection,
-                    &document,
-                    &space,
-                    &of.ordinals,
-                    &of.texts,
-                    &of.starts,
-                    &of.ends,
-                    &of.headings,
-                    &of.tokens,
-                    &of.hashes,
-                    &of.places,
-                    &of.embeddings,
-                    &of.lengths,
-                    &of.impacts,
-                    &of.first_keys,
-                    &of.last_keys,
-                    &of.keys,
-                    &of.match_starts,
-                    &of.match_ends,
-                ],
-            )
-            .await?;
+        let vectors: Vec<(i64, Box<dyn ToSql + Sync>)> = into
+            .iter()
+            .map(|(at, space)| {
+                let of_space =
+                    rows.iter().map(|(chunk, _)| chunk.embeddings.get(*at).map_or(&[][..], Vec::as_slice));
+                (space.id.0, space.spec.storage.parameters(of_space))
+            })
+            .collect();
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![
+            &tenant,
+            &collection,
+            &document,
+            &of.ordinals,
+            &of.texts,
+            &of.starts,
+            &of.ends,
+            &of.headings,
+            &of.tokens,
+            &of.hashes,
+            &of.places,
+            &of.lengths,
+            &of.impacts,
+            &of.first_keys,
+            &of.last_keys,
+            &of.keys,
+            &of.match_starts,
+            &of.match_ends,
+            &of.prefixes,
+            &of.others,
+        ];
+        for (id, vectors) in &vectors {
+            parameters.push(id);
+            parameters.push(vectors.as_ref());
+        }
+        transaction.execute(&statement, &parameters).await?;
     }
     Ok(())
 }

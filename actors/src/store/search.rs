@@ -9,11 +9,12 @@ use super::filter::{self, Filter};
 use super::ids::{ChunkId, CollectionId, DocumentId, TenantId};
 use super::lexical::TermKey;
 use super::read::Sees;
+use super::space::Space;
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
-use pgvector::HalfVector;
 use serde_json::Value;
 use std::rc::Rc;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -42,8 +43,10 @@ pub struct SearchChunks {
     pub tenant: TenantId,
     pub collections: Vec<CollectionId>,
     pub mode: Mode,
-    /// Needed but for the mode `Lexical`.
-    pub embedding: Option<Vec<f32>>,
+    /// Needed but for the mode `Lexical`: a vector, and the space that it belongs to and is compared in.
+    pub embedding: Option<(Vec<f32>, Arc<Space>)>,
+    /// Candidates of a space of bits that are compared again, for each that is wanted.
+    pub oversampling: u16,
     /// The query's terms in each collection; used but for the mode `Dense`.
     pub terms: Vec<TermKey>,
     pub filter: Option<Filter>,
@@ -98,9 +101,8 @@ impl Serve<SearchChunks> for Store {
         if search.collections.is_empty() {
             return Ok(Vec::new());
         }
-        let space = self.space(search.tenant, deadline).await?;
         let mut parameters: Vec<Box<dyn ToSql + Sync>> = Vec::new();
-        let sql = statement(&search, space, self.space.dimensions, &mut parameters);
+        let sql = statement(&search, &mut parameters);
         let references: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(AsRef::as_ref).collect();
         let sees = Sees::Listed(&search.collections);
         let rows = self.read(search.tenant, sees, &sql, &references, deadline).await?;
@@ -109,12 +111,7 @@ impl Serve<SearchChunks> for Store {
 }
 
 /// The statement's text depends on shape only, never on values, so that it is prepared once each.
-fn statement(
-    search: &SearchChunks,
-    space: i64,
-    dimensions: i32,
-    parameters: &mut Vec<Box<dyn ToSql + Sync>>,
-) -> String {
+fn statement(search: &SearchChunks, parameters: &mut Vec<Box<dyn ToSql + Sync>>) -> String {
     let mut bind = |value: Box<dyn ToSql + Sync>| {
         parameters.push(value);
         format!("${}", parameters.len())
@@ -133,21 +130,38 @@ fn statement(
         )
     });
     let filtered = allowed.is_some();
-    let vector = search.embedding.as_ref().map(|vector| bind(Box::new(HalfVector::from_f32_slice(vector))));
-    let dense = vector.as_ref().map(|vector| {
-        // Only the cast matches the index, and only a constant space can choose a partial one.
-        let (column, among) = match (filtered, search.exact) {
-            (true, _) => ("e.embedding".to_owned(), "AND e.chunk_id IN (SELECT chunk_id FROM allowed)"),
-            (false, true) => ("e.embedding".to_owned(), ""),
-            (false, false) => (format!("e.embedding::halfvec({dimensions})"), ""),
-        };
-        let vector = format!("{vector}::halfvec({dimensions})");
+    let near = search.embedding.as_ref().map(|(vector, space)| {
+        let placeholder = bind(space.spec.storage.parameter(vector));
+        (space.id.0, space.spec.storage.expressions(&placeholder, space.spec.dimensions))
+    });
+    let dense = near.as_ref().map(|(space, near)| {
+        let among = if filtered { "AND e.chunk_id IN (SELECT chunk_id FROM allowed)" } else { "" };
         let wanted = if search.mode == Mode::Dense { limit } else { depth };
-        format!(
-            "dense AS MATERIALIZED (SELECT e.chunk_id, 1 - ({column} <=> {vector}) AS similarity FROM embeddings e \
-             WHERE e.tenant_id = {tenant} AND e.space_id = {space} AND e.collection_id = ANY ({collections}) {among} \
-             ORDER BY {column} <=> {vector} LIMIT {wanted}), "
-        )
+        // Only a constant space can choose its partial index.
+        let from = format!(
+            "FROM embeddings e WHERE e.tenant_id = {tenant} AND e.space_id = {space} \
+             AND e.collection_id = ANY ({collections}) {among}"
+        );
+        let by_index = !filtered && !search.exact;
+        let exact = &near.exact;
+        match &near.rerank {
+            Some(rerank) if by_index => {
+                let coarse = u32::from(wanted) * u32::from(search.oversampling.max(1));
+                format!(
+                    "dense AS MATERIALIZED (SELECT chunk_id, 1 - distance AS similarity FROM ( \
+                         SELECT e.chunk_id, {rerank} AS distance {from} ORDER BY {} LIMIT {coarse}) candidates \
+                     ORDER BY distance LIMIT {wanted}), ",
+                    near.indexed
+                )
+            }
+            _ => {
+                let order = if by_index { &near.indexed } else { exact };
+                format!(
+                    "dense AS MATERIALIZED (SELECT e.chunk_id, 1 - ({order}) AS similarity {from} \
+                     ORDER BY {order} LIMIT {wanted}), "
+                )
+            }
+        }
     });
     let lexical = (search.mode != Mode::Dense).then(|| {
         let of = bind(Box::new(search.terms.iter().map(|term| term.collection).collect::<Vec<_>>()));
@@ -172,8 +186,8 @@ fn statement(
              {wanted}, {also}) {among} ORDER BY score DESC, chunk_id), "
         )
     });
-    let best = match (&vector, search.mode) {
-        (Some(vector), Mode::Hybrid) => hybrid(vector, &tenant, space, dimensions, limit, depth),
+    let best = match (&near, search.mode) {
+        (Some((space, near)), Mode::Hybrid) => hybrid(&near.exact, &tenant, *space, limit, depth),
         (_, Mode::Dense) => {
             "best AS (SELECT chunk_id, similarity AS score, similarity, NULL::float8 AS bm25 FROM dense)"
                 .to_owned()
@@ -200,11 +214,11 @@ fn statement(
 
 /// Both legs' best candidates with both true scores, scaled and averaged. Where a leg scores all
 /// candidates alike (one candidate, above all) there is nothing to scale: a match counts in full.
-fn hybrid(vector: &str, tenant: &str, space: i64, dimensions: i32, limit: u16, depth: u16) -> String {
+fn hybrid(distance: &str, tenant: &str, space: i64, limit: u16, depth: u16) -> String {
     format!(
         "both_legs AS MATERIALIZED ( \
              SELECT l.chunk_id, l.score AS bm25, coalesce(dense.similarity, ( \
-                 SELECT 1 - (e.embedding <=> {vector}::halfvec({dimensions})) FROM embeddings e \
+                 SELECT 1 - ({distance}) FROM embeddings e \
                  WHERE e.tenant_id = {tenant} AND e.space_id = {space} AND e.chunk_id = l.chunk_id)) AS similarity \
              FROM (SELECT * FROM (SELECT * FROM lexical ORDER BY score DESC, chunk_id LIMIT {depth}) top \
                    UNION SELECT lexical.* FROM lexical JOIN dense USING (chunk_id)) l \

@@ -5,9 +5,11 @@
 //! Where rows of both are locked, a document's comes before its task's: no two writers wait in a circle.
 
 use super::Store;
+use super::building::{self, Part};
 use super::chunking::Chunking;
 use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId, JobId, TaskId, TenantId};
+use super::space::Space;
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
 use std::rc::Rc;
@@ -50,6 +52,10 @@ pub enum Work {
     Ingest(WaitingDocument),
     /// The URL that is to be told of the job's end.
     Webhook(String),
+    /// Part of an embedding space to fill.
+    Build(Part),
+    /// An embedding space to remove.
+    Remove(Space),
     /// Done by somebody else meanwhile.
     Nothing,
 }
@@ -99,7 +105,7 @@ SELECT t.task_id, t.job_id, t.kind, t.attempts, t.put_offs, extract(epoch FROM n
 FROM tasks t JOIN jobs j USING (tenant_id, job_id) JOIN collections c USING (tenant_id, collection_id)
 LEFT JOIN begun b ON b.tenant_id = t.tenant_id AND b.document_id = t.document_id
 LEFT JOIN document_versions v ON v.tenant_id = b.tenant_id AND v.document_id = b.document_id AND v.version = b.version
-WHERE t.tenant_id = $1 AND t.task_id = ANY ($2) AND t.lease_owner = $3 ORDER BY t.task_id";
+WHERE t.tenant_id = $1 AND t.task_id = ANY ($2) AND t.lease_owner = $3 AND t.space_id IS NULL ORDER BY t.task_id";
 
 impl Serve<ClaimTasks> for Store {
     async fn serve(self: Rc<Self>, claim: ClaimTasks, deadline: Deadline) -> Result<Vec<Task>, StoreError> {
@@ -116,8 +122,14 @@ impl Serve<ClaimTasks> for Store {
         connection.bind(tenant, deadline).await?;
         let statement = connection.prepare_cached(BEGIN).await?;
         let rows = connection.query(&statement, &[&tenant.0, &tasks, &claim.worker.as_ref()]).await?;
+        let of_spaces = if rows.len() < tasks.len() {
+            building::claimed(&connection, tenant, &tasks, &claim.worker).await?
+        } else {
+            Vec::new()
+        };
         self.done(tenant, connection);
-        Ok(rows.iter().map(|row| read(row, tenant, &claim.worker)).collect())
+        let of_documents = rows.iter().map(|row| read(row, tenant, &claim.worker));
+        Ok(of_documents.chain(of_spaces).collect())
     }
 }
 

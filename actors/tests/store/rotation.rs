@@ -2,7 +2,7 @@
 
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{
-    ListCollections, PoolSettings, Space, StoreError, StoreHandle, TenantId, migrate, parse_url, take_role,
+    ListCollections, PoolSettings, StoreError, StoreHandle, TenantId, migrate, parse_url, take_role,
 };
 use mcp_rag_actors::supervise::Tree;
 use mcp_rag_chaos::postgres::Cluster;
@@ -45,8 +45,7 @@ async fn a_rotated_password_fails_no_call_a_wrong_one_is_refused_and_the_server_
     migrate(&first.config, true).await.expect("the schema");
     take_role(&first.config).await.expect("the role");
     let tree = Tree::default();
-    let space = Space { model: "none".to_owned(), dimensions: 3 };
-    let store = StoreHandle::start(&tree, first, space).await.expect("it starts");
+    let store = StoreHandle::start(&tree, first).await.expect("it starts");
 
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let callers: Vec<_> = (0..8)

@@ -76,7 +76,7 @@ async fn measure(
 
 /// The embedder with all its threads, and nothing else, on the chunks that ingest makes.
 async fn alone(tree: &Tree, settings: &Settings, source: &Source) -> Result<(Duration, usize, usize)> {
-    let embedder = EmbedderHandle::start(tree, &settings.embedder).await?;
+    let embedder = EmbedderHandle::start(tree, "embedder", &settings.embedder).await?;
     let tokenizer = embedder.tokenizer();
     let mut texts = Vec::new();
     let collection = defaults();

@@ -2,11 +2,12 @@
 
 use crate::app;
 use crate::config::Settings;
+use crate::rag::models::Models;
 use anyhow::{Context, Result};
 use mcp_rag_actors::embedder::{Embed, EmbedderHandle, MAX_TEXTS, Purpose};
 use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{self, Space, StoreHandle};
+use mcp_rag_actors::store::{self, SpaceSpec, StoreHandle};
 use mcp_rag_actors::supervise::Tree;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(super) struct Lab {
     tree: Tree,
     pub(super) store: StoreHandle,
     pub(super) embedder: EmbedderHandle,
+    /// What is loaded is kept like this.
+    pub(super) spec: SpaceSpec,
     pub(super) tools: Tools,
 }
 
@@ -35,7 +38,9 @@ impl Lab {
     pub(super) async fn open(settings: &Settings) -> Result<Self> {
         let tree = Tree::default();
         match Self::start(&tree, settings).await {
-            Ok((store, embedder, tools)) => Ok(Self { tree, store, embedder, tools }),
+            Ok((store, models, tools)) => {
+                Ok(Self { tree, store, embedder: models.first, spec: models.spec, tools })
+            }
             Err(error) => {
                 tree.stop(GRACE).await;
                 Err(error)
@@ -43,16 +48,14 @@ impl Lab {
         }
     }
 
-    async fn start(tree: &Tree, settings: &Settings) -> Result<(StoreHandle, EmbedderHandle, Tools)> {
+    async fn start(tree: &Tree, settings: &Settings) -> Result<(StoreHandle, Models, Tools)> {
         let lock = Arc::new(DataDirLock::acquire(&settings.data_dir)?);
         let connections = postgres::supervise(tree, settings.database.embedded.clone(), lock).await?;
         store::migrate(&connections.owner, true).await?;
-        let embedder = EmbedderHandle::start(tree, &settings.embedder).await?;
-        let dimensions = i32::try_from(embedder.dimensions())?;
-        let space = Space { model: embedder.model().to_owned(), dimensions };
+        let models = Models::start(tree, &settings.embedder).await?;
         let tools = Tools::of(&connections).context("the managed PostgreSQL has no socket")?;
-        let store = StoreHandle::start(tree, app::pool(settings, connections.app)?, space).await?;
-        Ok((store, embedder, tools))
+        let store = StoreHandle::start(tree, app::pool(settings, connections.app)?).await?;
+        Ok((store, models, tools))
     }
 
     /// One vector per text, with every thread the embedder has; `done` learns of each batch's size.

@@ -9,10 +9,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{
     AcceptDocuments, Chunking, ClaimTasks, Class, Collection, CollectionId, CreateCollection,
-    DeleteCollection, FinishJob, JobId, ListCollections, NewChunk, NewDocument, PublishDocument, StoreHandle,
-    Task, TenantId, Work,
+    DeleteCollection, EnsureSpace, FinishJob, JobId, ListCollections, NewChunk, NewDocument, PublishDocument,
+    Space, StoreHandle, Task, TenantId, Work,
 };
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const TENANT: TenantId = TenantId(1);
@@ -45,13 +46,15 @@ pub(super) async fn ensure_loaded(
         chunking: Chunking::default(),
     };
     let collection = lab.store.call(create, Deadline::within(STEP)).await?.id;
+    let ensure = EnsureSpace { tenant: TENANT, spec: lab.spec.clone() };
+    let space = lab.store.call(ensure, Deadline::within(STEP)).await?;
     let documents = chunks.div_ceil(PER_DOCUMENT);
     let bar = progress(chunks as u64, "chunks loaded");
     for first in (0..documents).step_by(BATCH) {
         let batch = first..documents.min(first + BATCH);
         let (job, tasks) = accept(&lab.store, collection, recipe, batch, chunks).await?;
         stream::iter(tasks)
-            .map(|task| publish(&lab.store, recipe, task, chunks))
+            .map(|task| publish(&lab.store, recipe, &space, task, chunks))
             .buffer_unordered(WRITERS)
             .try_for_each(|count| {
                 bar.inc(count);
@@ -102,14 +105,20 @@ async fn accept(
     };
     let documents = batch.map(document).collect();
     let (class, webhook) = (Class::Bulk, None);
-    let accept = AcceptDocuments { tenant: TENANT, collection, documents, class, webhook };
+    let accept = AcceptDocuments { tenant: TENANT, collection, documents, class, webhook, staging: None };
     let job = store.call(accept, Deadline::within(STEP)).await?.job.context("nothing was accepted")?;
     let lease = Duration::from_secs(600);
     let claim = ClaimTasks { worker: "bench".into(), lease, most: i32::try_from(BATCH)? };
     Ok((job, store.call(claim, Deadline::within(STEP)).await?))
 }
 
-async fn publish(store: &StoreHandle, recipe: &Recipe, task: Task, chunks: usize) -> Result<u64> {
+async fn publish(
+    store: &StoreHandle,
+    recipe: &Recipe,
+    space: &Arc<Space>,
+    task: Task,
+    chunks: usize,
+) -> Result<u64> {
     let Work::Ingest(document) = task.work else { bail!("a foreign task") };
     let number: usize = document.title.trim_start_matches(TITLE).parse().context("a foreign document")?;
     let mut start = 0;
@@ -128,7 +137,8 @@ async fn publish(store: &StoreHandle, recipe: &Recipe, task: Task, chunks: usize
             content_hash: Sha256::digest(&text).to_vec(),
             terms: chunk.terms.iter().map(|(term, n)| (recipe.term(*term).to_owned(), *n)).collect(),
             length: chunk.length,
-            embedding: chunk.embedding,
+            reads: text.clone(),
+            embeddings: vec![chunk.embedding],
             text,
         });
         start = end + 2;
@@ -143,6 +153,7 @@ async fn publish(store: &StoreHandle, recipe: &Recipe, task: Task, chunks: usize
         text: None,
         chunks: made,
         warnings: Vec::new(),
+        spaces: vec![Arc::clone(space)],
     };
     store.call(publish, Deadline::within(STEP)).await?;
     Ok(count)

@@ -1,3 +1,4 @@
+use super::embed::home_of_first;
 use super::vectors::KnownVectors;
 use crate::error::{Code, Error};
 use crate::rag::{Caller, Rag};
@@ -169,10 +170,12 @@ impl Rag {
                 .unwrap_or_default(),
             raw: incoming.content,
         };
-        let documents = documents.into_iter().map(new).collect();
+        let documents: Vec<NewDocument> = documents.into_iter().map(new).collect();
+        let with_vectors = documents.iter().any(|document| !document.vectors.is_empty());
+        let staging = if with_vectors { home_of_first(self, caller).await? } else { None };
         let Wish { class, webhook, key } = wish;
-        let accept =
-            AcceptDocuments { tenant: caller.tenant, collection: collection.id, documents, class, webhook };
+        let (tenant, collection) = (caller.tenant, collection.id);
+        let accept = AcceptDocuments { tenant, collection, documents, class, webhook, staging };
         let accepted = self.store.once(key, accept, caller.deadline).await?;
         if accepted.changed > 0 {
             self.catalog.forget(); // new metadata shows at once

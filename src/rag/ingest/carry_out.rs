@@ -1,29 +1,29 @@
 //! One task, from its lease to its end.
 
+use super::embed::embed;
 use super::notify::notify;
 use super::prepare::{Prepared, prepare, read};
 use super::situate::{Situated, situate};
+use super::spaces;
 use super::worker::STEP;
 use crate::error::{Code, Error};
 use crate::rag::{Caller, Rag};
-use mcp_rag_actors::embedder::{Embed, MAX_TEXTS, Purpose};
 use mcp_rag_actors::parser::ParserError;
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::resilience::{Backoff, Deadline};
 use mcp_rag_actors::store::{
-    ChunkContext, Claim, Collection, EndTask, KnownEmbeddings, PublishDocument, PutOff, StageEmbeddings,
-    Task, WaitingDocument, Work,
+    ChunkContext, Claim, Collection, EndTask, FailBuild, PublishDocument, Published, PutOff, Task,
+    WaitingDocument, Work,
 };
 use mcp_rag_actors::trace::TARGET;
 use mcp_rag_text::parse::{MediaType, Parsed};
-use std::collections::HashMap;
 use std::time::Duration;
 use tracing::{Instrument, info_span};
 
 /// A statement whose work is already paid for is tried again for minutes.
 const ATTEMPTS: u32 = 40;
-/// Embedding: the task is put off after a few seconds, which leaves the room to others.
-const EMBED_ATTEMPTS: u32 = 5;
+/// How often the active space may change while a document is embedded.
+const SPACE_CHANGES: usize = 5;
 /// Waiting for a process included.
 const PARSE: Duration = Duration::from_secs(3600);
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(10) };
@@ -72,6 +72,14 @@ pub(super) async fn carry_out(rag: &Rag, task: Task) -> Outcome {
             Some(pause) => put_off(rag, claim, pause).await,
             None => end(rag, claim, None).await,
         },
+        Work::Build(part) => {
+            let done = spaces::build(rag, &claim, part).await;
+            of_space(rag, claim, done, put_offs, age).await
+        }
+        Work::Remove(space) => {
+            let done = spaces::remove(rag, &claim, &space).await;
+            of_space(rag, claim, done, put_offs, age).await
+        }
         Work::Ingest(_) if attempts > limits.max_attempts => {
             let reason = format!("given up after {} workers were lost at it", limits.max_attempts);
             fail(rag, claim, reason).await
@@ -102,6 +110,27 @@ pub(super) async fn carry_out(rag: &Rag, task: Task) -> Outcome {
             }
         }
     }
+}
+
+/// How a task on a space ends that has ended itself, or could not.
+async fn of_space(rag: &Rag, claim: Claim, done: Result<(), Error>, put_offs: i32, age: Duration) -> Outcome {
+    let Err(error) = done else {
+        rag.catalog.forget();
+        return Outcome::Done;
+    };
+    let patient = age < Duration::from_millis(rag.settings().ingest.give_up_after_ms);
+    if error.is_temporary() && patient {
+        tracing::warn!(%error, job = %claim.job, "work on an embedding space is put off");
+        let pause = BACKOFF.delay(u32::try_from(put_offs).unwrap_or(0) + 1, 0.5);
+        put_off(rag, claim, pause).await;
+        return Outcome::Later;
+    }
+    tracing::error!(%error, job = %claim.job, "work on an embedding space is given up");
+    let fail = FailBuild { claim, reason: error.to_string() };
+    if let Err(error) = persist(|| rag.store.call(fail.clone(), Deadline::within(STEP))).await {
+        tracing::warn!(%error, "a task that has failed is done again");
+    }
+    Outcome::Done
 }
 
 fn count(outcome: &'static str) {
@@ -161,26 +190,35 @@ async fn ingest(
             Situated::Later(error) => return Err(Failure::Unsituated(error)),
         }
     }
-    embed(rag, claim, id, &mut prepared).instrument(info_span!(target: TARGET, "embed")).await?;
-    let publish = || {
-        let publish = PublishDocument {
-            claim: claim.clone(),
-            collection: home,
-            document: id,
-            version,
-            title: prepared.title.clone(),
-            text: prepared.text.clone(),
-            chunks: prepared.chunks.clone(),
-            warnings: warnings.clone(),
+    for _ in 0..SPACE_CHANGES {
+        let embedding = embed(rag, claim, id, &mut prepared);
+        let spaces = embedding.instrument(info_span!(target: TARGET, "embed")).await?;
+        let publish = || {
+            let publish = PublishDocument {
+                claim: claim.clone(),
+                collection: home,
+                document: id,
+                version,
+                title: prepared.title.clone(),
+                text: prepared.text.clone(),
+                chunks: prepared.chunks.clone(),
+                warnings: warnings.clone(),
+                spaces: spaces.clone(),
+            };
+            rag.store.call(publish, Deadline::within(STEP))
         };
-        rag.store.call(publish, Deadline::within(STEP))
-    };
-    let published = persist(publish).instrument(info_span!(target: TARGET, "publish")).await?;
-    if !published {
-        tracing::info!(document = %id, "superseded, cancelled or taken over meanwhile");
-        end(rag, claim.clone(), None).await; // nothing is left to do for whoever holds it
+        match persist(publish).instrument(info_span!(target: TARGET, "publish")).await? {
+            Published::Done => return Ok(()),
+            Published::Unwanted => {
+                tracing::info!(document = %id, "superseded, cancelled or taken over meanwhile");
+                end(rag, claim.clone(), None).await; // nothing is left to do for whoever holds it
+                return Ok(());
+            }
+            // What is embedded already was for the space before.
+            Published::SpaceChanged => rag.catalog.forget(),
+        }
     }
-    Ok(())
+    Err(Failure::Away(Error::new(Code::Unavailable, "the embedding spaces keep changing")))
 }
 
 /// Has a document of a harmful format read by a process of its own; any other is read later, and here.
@@ -220,47 +258,6 @@ async fn collection_of(rag: &Rag, claim: &Claim, document: &WaitingDocument) -> 
     found.cloned().ok_or_else(|| Error::not_found("collection"))
 }
 
-/// Fills in every chunk's embedding; unchanged chunks keep the one they have.
-async fn embed(
-    rag: &Rag,
-    claim: &Claim,
-    document: mcp_rag_actors::store::DocumentId,
-    prepared: &mut Prepared,
-) -> Result<(), Error> {
-    let known = || rag.store.call(KnownEmbeddings { tenant: claim.tenant, document }, Deadline::within(STEP));
-    let mut known: HashMap<Vec<u8>, Vec<f32>> = persist(known).await?;
-    let mut missing = Vec::new();
-    for (chunk, text) in prepared.chunks.iter().zip(&prepared.embedded) {
-        // A text that stands twice is embedded once.
-        if !known.contains_key(&chunk.content_hash) {
-            known.insert(chunk.content_hash.clone(), Vec::new());
-            missing.push((chunk.content_hash.clone(), text.clone()));
-        }
-    }
-    let batches = missing.len().div_ceil(MAX_TEXTS);
-    for (at, batch) in missing.chunks(MAX_TEXTS).enumerate() {
-        let texts: Vec<String> = batch.iter().map(|(_, text)| text.clone()).collect();
-        let embed = || {
-            let embed = Embed { texts: texts.clone(), purpose: Purpose::Passage };
-            rag.embedder.embed(embed, Deadline::within(STEP))
-        };
-        let vectors = repeat(EMBED_ATTEMPTS, embed).await?;
-        let vectors: Vec<_> = batch.iter().map(|(hash, _)| hash.clone()).zip(vectors).collect();
-        if at + 1 < batches {
-            // Kept at once: a worker that is lost costs this batch and no more. The last goes with the rest.
-            let stage = StageEmbeddings { claim: claim.clone(), document, vectors: vectors.clone() };
-            persist(|| rag.store.call(stage.clone(), Deadline::within(STEP))).await?;
-        }
-        known.extend(vectors);
-    }
-    for chunk in &mut prepared.chunks {
-        if let Some(embedding) = known.get(&chunk.content_hash) {
-            chunk.embedding.clone_from(embedding);
-        }
-    }
-    Ok(())
-}
-
 /// Repeats an idempotent step while what it needs is away.
 pub(super) async fn persist<T, E, F, R>(step: F) -> Result<T, Error>
 where
@@ -271,7 +268,7 @@ where
     repeat(ATTEMPTS, step).await
 }
 
-async fn repeat<T, E, F, R>(attempts: u32, step: F) -> Result<T, Error>
+pub(super) async fn repeat<T, E, F, R>(attempts: u32, step: F) -> Result<T, Error>
 where
     F: Fn() -> R,
     R: Future<Output = Result<T, E>>,

@@ -4,9 +4,11 @@
 
 mod accept;
 mod carry_out;
+mod embed;
 mod notify;
 mod prepare;
 mod situate;
+mod spaces;
 mod sweep;
 mod vectors;
 mod worker;

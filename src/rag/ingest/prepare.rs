@@ -94,7 +94,8 @@ pub(super) fn prepare(
             content_hash: Sha256::digest(&reads).to_vec(),
             terms: terms.terms,
             length: terms.length,
-            embedding: Vec::new(),
+            reads: String::new(),
+            embeddings: Vec::new(),
         });
         embedded.push(reads);
     }
