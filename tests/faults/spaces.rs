@@ -1,15 +1,12 @@
 //! Another embedding model under load: built beside the first, switched to, rolled back, removed; no search fails.
 
 use crate::support::{Builder, PATIENCE, Server, eventually, ids};
-use mcp_rag_chaos::model::{Behaviour, Endpoint, Model, Pace};
+use mcp_rag_chaos::model::{Behaviour, DIMENSIONS, Endpoint, Model, Pace};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// Not the first model's, so that a vector of one is never compared in the space of the other.
-const DIMENSIONS: usize = 512;
 
 fn builder(model: &Model) -> Builder {
     Server::builder()
@@ -247,7 +244,7 @@ fn a_build_goes_on_where_it_was_after_the_server_is_killed_and_can_be_cancelled(
     let model = Model::paced(Pace { embeddings: Duration::from_millis(150), ..Pace::default() });
     let mut server = builder(&model).set("ingest.lease_ms", 1000).start();
     server.create("kept");
-    server.ingest_json("kept", &documents(0..600));
+    server.ingest_json("kept", &documents(0..300));
     let vectors = "SELECT count(*) FROM embeddings WHERE space_id <> (SELECT space_id FROM embedding_spaces WHERE state = 'active')";
     let built = |server: &Server| {
         let rows = server.sql("mcp_rag_owner", vectors).expect("the query runs");

@@ -33,7 +33,7 @@ impl Request for EndBuild {
 
 impl Serve<EndBuild> for Store {
     async fn serve(self: Rc<Self>, end: EndBuild, deadline: Deadline) -> Result<Swept, StoreError> {
-        let Claim { tenant, task, job, worker } = &end.claim;
+        let Claim { tenant, task, job, worker, .. } = &end.claim;
         let (tenant_id, space) = (tenant.0, end.space.0);
         let mut connection = self.connection(*tenant, deadline).await?;
         let transaction = connection.transaction().await?;

@@ -38,7 +38,7 @@ pub(super) async fn build(rag: &Rag, claim: &Claim, mut part: Part) -> Result<()
             continue;
         };
         let chunks = lacking.iter().map(|one| one.chunk).collect();
-        let vectors = vectors(rag.models.of(&part.space.spec), &part.space, lacking).await?;
+        let vectors = vectors(rag.models.of(&part.space.spec), &part.space, &lacking).await?;
         let (space, storage) = (part.space.id, part.space.spec.storage);
         let fill = FillSpace { claim: claim.clone(), space, storage, chunks, vectors };
         if !persist(|| rag.store.call(fill.clone(), Deadline::within(STEP))).await? {
@@ -65,7 +65,7 @@ async fn source_for(rag: &Rag, claim: &Claim, space: &Space) -> Result<Option<Ar
 async fn vectors(
     model: Option<&EmbedderHandle>,
     space: &Space,
-    lacking: Vec<Lacking>,
+    lacking: &[Lacking],
 ) -> Result<Vec<Vec<f32>>, Error> {
     let mut missing: Vec<(&[u8], &str)> = Vec::new();
     for one in lacking.iter().filter(|one| one.vector.is_none()) {
