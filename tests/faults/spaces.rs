@@ -15,6 +15,7 @@ fn builder(model: &Model) -> Builder {
         .set("embedder.next.model", "hashed-words")
         .set("embedder.next.dimensions", DIMENSIONS)
         .set("search.deadline_ms", 1500)
+        .set("database.pool_size", 8)
 }
 
 /// Told from all others by its words, for either model.
