@@ -173,7 +173,7 @@ impl Serve<PublishDocument> for Store {
         if !self.cut_as_wanted(&transaction, &publish).await? {
             transaction.commit().await?;
             self.done(publish.claim.tenant, connection);
-            return Ok(false);
+            return Ok(Published::Unwanted);
         }
         // A newer version, a lost lease or a cancelled job: this result is not wanted any more.
         let sql = "SELECT 1 FROM documents WHERE tenant_id = $1 AND document_id = $2 AND version = $3 \
