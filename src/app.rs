@@ -63,7 +63,7 @@ impl Core {
     pub async fn start(settings: Settings, role: Role) -> Result<Self> {
         let tree = Arc::new(Tree::new(settings.supervision));
         let metrics = recorder()?;
-        match Self::start_actors(&tree, settings, role).await {
+        match Box::pin(Self::start_actors(&tree, settings, role)).await {
             Ok((rag, database)) => {
                 let upkeep = tokio::spawn(keep_up(metrics.clone())).abort_handle();
                 Ok(Self { rag, database, tree, metrics, upkeep })

@@ -37,7 +37,7 @@ impl Lab {
     /// Starts PostgreSQL, the schema, the pool and the embedder on the settings' data directory.
     pub(super) async fn open(settings: &Settings) -> Result<Self> {
         let tree = Tree::default();
-        match Self::start(&tree, settings).await {
+        match Box::pin(Self::start(&tree, settings)).await {
             Ok((store, models, tools)) => {
                 Ok(Self { tree, store, embedder: models.first, spec: models.spec, tools })
             }

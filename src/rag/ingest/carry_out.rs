@@ -2,7 +2,7 @@
 
 use super::embed::embed;
 use super::notify::notify;
-use super::prepare::{Prepared, prepare, read};
+use super::prepare::{prepare, read};
 use super::situate::{Situated, situate};
 use super::spaces;
 use super::worker::STEP;
