@@ -92,8 +92,8 @@ impl Serve<ShrinkSpace> for Store {
         connection.execute("SELECT drop_space_index($1)", &[&space]).await?;
         let sql = "WITH held AS (SELECT job_id FROM tasks WHERE tenant_id = $1 AND task_id = $3 AND lease_owner = $4), \
                    gone AS (DELETE FROM embeddings e USING ( \
-                           SELECT chunk_id FROM embeddings WHERE tenant_id = $1 AND space_id = $2 LIMIT $5) some \
-                       WHERE e.tenant_id = $1 AND e.space_id = $2 AND e.chunk_id = some.chunk_id \
+                           SELECT chunk_id FROM embeddings WHERE tenant_id = $1 AND space_id = $2 LIMIT $5) batch \
+                       WHERE e.tenant_id = $1 AND e.space_id = $2 AND e.chunk_id = batch.chunk_id \
                          AND EXISTS (SELECT FROM held) RETURNING 1), \
                    counted AS (UPDATE jobs SET remaining = greatest(remaining - (SELECT count(*)::int FROM gone), 0), \
                            updated_at = now() WHERE tenant_id = $1 AND job_id IN (SELECT job_id FROM held)) \

@@ -125,7 +125,7 @@ async fn of_space(rag: &Rag, claim: Claim, done: Result<(), Error>, put_offs: i3
         put_off(rag, claim, pause).await;
         return Outcome::Later;
     }
-    tracing::error!(%error, job = %claim.job, "work on an embedding space is given up");
+    tracing::error!(%error, cause = error.cause, job = %claim.job, "work on an embedding space is given up");
     let fail = FailBuild { claim, reason: error.to_string() };
     if let Err(error) = persist(|| rag.store.call(fail.clone(), Deadline::within(STEP))).await {
         tracing::warn!(%error, "a task that has failed is done again");
