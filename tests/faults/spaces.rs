@@ -77,7 +77,20 @@ struct Strict {
     clients: Vec<JoinHandle<()>>,
 }
 
-const PHASES: [&str; 6] = ["before", "building", "built", "switched", "rolled back", "removed"];
+const PHASES: [&str; 8] = [
+    "before",
+    "ingesting",
+    "building",
+    "building and ingesting",
+    "built",
+    "switched",
+    "rolled back",
+    "removed",
+];
+/// Enough for a build of some seconds.
+const DOCUMENTS: usize = 2000;
+/// Of those, the ones that are asked for: no two say the same.
+const ASKED: usize = 200;
 
 impl Strict {
     fn start(server: &Server, documents: usize, clients: usize) -> Self {
@@ -168,17 +181,22 @@ fn no_search_fails_while_the_model_is_changed_changed_back_and_removed() {
     let model = Model::paced(Pace { embeddings: Duration::from_millis(5), ..Pace::default() });
     let server = builder(&model).start();
     server.create("kept");
-    server.ingest_json("kept", &documents(0..200));
-    let strict = Strict::start(&server, 200, 2);
+    server.ingest_json("kept", &documents(0..DOCUMENTS));
+    let strict = Strict::start(&server, ASKED, 2);
     strict.more(100);
+    strict.next();
+    // What an ingest costs searches without another space, to compare with.
+    server.ingest_json("kept", &documents(DOCUMENTS..DOCUMENTS + 60));
     strict.next();
     let started = server.post("/v1/spaces", &json!({})).ok(202);
     let id = started["space"]["id"].as_str().expect("an id").to_owned();
     let early = server.post(&format!("/v1/spaces/{id}/activate"), &Value::Null);
     assert!([200, 409].contains(&early.status), "{}", early.text());
     let early = early.status == 200;
+    strict.more(40);
+    strict.next();
     // Published while it is built: in both spaces.
-    server.ingest_json("kept", &documents(200..260));
+    server.ingest_json("kept", &documents(DOCUMENTS + 60..DOCUMENTS + 120));
     job_succeeds(&server, &started["job"]);
     let space = server.get(&format!("/v1/spaces/{id}")).ok(200);
     assert_eq!(space["size"]["vectors"], space["size"]["chunks"], "nothing is missed: {space}");
