@@ -209,7 +209,7 @@ def main():
     print("|---|---|---:|---:|---:|" + "---:|" * len(names))
     for (workload, texts, tokens), measured in times.items():
         for engine, seconds in measured.items():
-            ratios = (statistics.median(other / own for other, own in zip(seconds, measured[name])) for name in names)
+            ratios = [statistics.median(other / own for other, own in zip(seconds, measured[name])) for name in names]
             seconds = statistics.median(seconds)
             print(f"| {workload} ({texts} × {tokens / texts:.0f} tokens) | {engine} | {seconds * 1e3:.2f} | {texts / seconds:.1f} "
                   f"| {tokens / seconds:.0f} | " + " | ".join(f"{ratio:.2f} ×" for ratio in ratios) + " |")
