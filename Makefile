@@ -1,5 +1,5 @@
 # Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
-.PHONY: run test rolling check lint fmt setup bench-embedder documents clean-data chaos chaos-build soak kills
+.PHONY: run test rolling check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills
 
 run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
 	cargo build --release --bin mcp-rag
@@ -29,6 +29,15 @@ rolling: ## replace replicas behind HAProxy under load, with and without the dra
 
 bench-embedder: setup ## our embedder beside ONNX Runtime, one thread
 	./scripts/bench-embedder.sh
+
+SIZES ?= 10000,100000
+bench-scale: setup ## search at SIZES (10000,100000) chunks beside pgbench, and how it grows; ARGS="--svg scale.svg --data-dir …"
+	cargo build --release --bin mcp-rag
+	target/release/mcp-rag bench scale --chunks $(SIZES) $(ARGS)
+
+bench-chroma: setup ## vector search beside a Chroma server, without and with filters; ARGS="--corpus …"
+	cargo build --release --bin mcp-rag
+	./scripts/bench-chroma.sh target/release/mcp-rag $(ARGS)
 
 documents: ## the parsers on the real documents in DOCUMENTS, beside markitdown
 	./scripts/documents.sh $(DOCUMENTS) $(ARGS)

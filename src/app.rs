@@ -56,6 +56,7 @@ pub struct Core {
     pub tree: Arc<Tree>,
     metrics: PrometheusHandle,
     upkeep: AbortHandle,
+    warming: Option<AbortHandle>,
 }
 
 impl Core {
@@ -66,7 +67,7 @@ impl Core {
         match Box::pin(Self::start_actors(&tree, settings, role)).await {
             Ok((rag, database)) => {
                 let upkeep = tokio::spawn(keep_up(metrics.clone())).abort_handle();
-                Ok(Self { rag, database, tree, metrics, upkeep })
+                Ok(Self { rag, database, tree, metrics, upkeep, warming: None })
             }
             Err(error) => {
                 tree.stop(ACTOR_GRACE).await; // a half-started server leaves nothing behind
@@ -120,6 +121,16 @@ impl Core {
         Ok((rag, app))
     }
 
+    /// The usual statements now, the index in the background.
+    async fn warm(&mut self) {
+        let tenant = http::DEFAULT_TENANT;
+        if let Some((space, chunks)) = self.rag.warm_up(tenant).await {
+            let rag = Arc::clone(&self.rag);
+            let warming = tokio::spawn(async move { rag.warm_index(tenant, space, chunks).await });
+            self.warming = Some(warming.abort_handle());
+        }
+    }
+
     /// What handlers share.
     pub(crate) fn state(&self, settings: &Settings) -> Data<State> {
         Data::new(State {
@@ -135,6 +146,7 @@ impl Core {
     /// Stops every actor, dependents first, the managed PostgreSQL last.
     pub async fn stop(&self) {
         self.upkeep.abort();
+        self.warming.iter().for_each(AbortHandle::abort);
         self.tree.stop(ACTOR_GRACE).await;
     }
 }
@@ -176,7 +188,8 @@ pub(crate) fn pool(settings: &Settings, config: Config) -> Result<PoolSettings> 
         connect: Duration::from_millis(database.connect_timeout_ms),
         statement: Duration::from_millis(database.statement_timeout_ms),
         session: vec![
-            ("hnsw.ef_search", settings.search.ef_search.to_string()),
+            // Searches bring their own; this is for whatever else scans an index.
+            ("hnsw.ef_search", settings.search.ef_search.unwrap_or(100).to_string()),
             ("hnsw.iterative_scan", "relaxed_order".to_owned()),
         ],
     })
@@ -210,7 +223,10 @@ pub struct Application {
 
 impl Application {
     pub async fn build(settings: Settings, role: Role) -> Result<Self> {
-        let core = Core::start(settings.clone(), role).await?;
+        let mut core = Core::start(settings.clone(), role).await?;
+        if role == Role::Serve {
+            core.warm().await;
+        }
         match Self::bind(&core, &settings, role) {
             Ok((drain, servers, port, admin_port)) => {
                 let patience = Patience {

@@ -79,7 +79,10 @@ pub struct IngestSettings {
 pub struct SearchSettings {
     pub deadline_ms: u64,
     pub candidates: u16,
-    pub ef_search: u16,
+    /// The share of the true nearest chunks that a search of the index is to find.
+    pub recall: f64,
+    /// Candidates kept by every scan of an HNSW index; absent: as many as `recall` takes.
+    pub ef_search: Option<u16>,
     /// Candidates of a space of bits that are compared again, for each that is wanted.
     pub oversampling: u16,
 }
@@ -131,7 +134,14 @@ impl Settings {
         )?;
         require(self.server.drain_delay_ms <= 300_000, "server.drain_delay_ms must be at most 300000")?;
         require((1..=1000).contains(&self.search.candidates), "search.candidates must be within 1..=1000")?;
-        require((1..=1000).contains(&self.search.ef_search), "search.ef_search must be within 1..=1000")?;
+        require(
+            self.search.ef_search.is_none_or(|ef| (1..=1000).contains(&ef)),
+            "search.ef_search must be within 1..=1000",
+        )?;
+        require(
+            (0.5..=0.995).contains(&self.search.recall),
+            "search.recall must be within 0.5..=0.995: compare with every chunk for more",
+        )?;
         require((1..=100).contains(&self.search.oversampling), "search.oversampling must be within 1..=100")?;
         require((1..=256).contains(&self.ingest.concurrency), "ingest.concurrency must be within 1..=256")?;
         require(

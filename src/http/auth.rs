@@ -13,7 +13,7 @@ use std::future::{Ready, ready};
 use std::time::{Duration, Instant};
 
 /// The tenant of the development profile and of the single admin token.
-const DEFAULT_TENANT: TenantId = TenantId(1);
+pub const DEFAULT_TENANT: TenantId = TenantId(1);
 
 /// How long the client itself is willing to wait.
 pub(super) const TIMEOUT: &str = "x-request-timeout-ms";

@@ -26,7 +26,7 @@ mod upload;
 mod uploads;
 
 pub use admission::Admission;
-pub use auth::Principal;
+pub use auth::{DEFAULT_TENANT, Principal};
 pub use drain::Drain;
 pub use error::ApiError;
 pub use openapi::document as openapi_document;

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::rag::filter;
 use crate::rag::search::{MAX_QUERY_BYTES, SearchQuery, SearchResponse};
 use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
 use actix_web::web::{self, Data, ServiceConfig};
 use mcp_rag_actors::store::Mode;
 use serde::{Deserialize, Serialize};
@@ -159,5 +160,8 @@ pub(super) async fn search(
     if !response.cached && response.degraded.iter().all(|stage| stage.stage == "cache") {
         ticket.tells();
     }
-    Ok(HttpResponse::Ok().json(response))
+    Ok(match response.encoded {
+        Some(json) => HttpResponse::Ok().content_type(ContentType::json()).body(json),
+        None => HttpResponse::Ok().json(response),
+    })
 }

@@ -4,6 +4,7 @@
 pub mod answer;
 mod catalog;
 mod citations;
+pub(crate) mod effort;
 pub mod extractive;
 pub mod filter;
 pub mod ingest;
@@ -11,6 +12,7 @@ pub mod models;
 mod rerank;
 pub mod search;
 pub mod spaces;
+mod warm;
 mod window;
 
 use crate::config::{Running, Settings};

@@ -4,6 +4,7 @@ use super::catalog::Selection;
 use super::rerank::{Ranked, in_order};
 use super::{Caller, Rag, window};
 use crate::error::{Code, Error};
+use bytes::Bytes;
 use mcp_rag_actors::embedder::{Embed, Purpose};
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::{Collection, Filter, Mode, SearchChunks, Source, TermKey};
@@ -57,15 +58,18 @@ pub struct SearchResponse {
     pub next_cursor: Option<String>,
     pub timings: Timings,
     pub cached: bool,
+    /// The JSON of all this, where it was made already: what the cache keeps.
+    #[serde(skip)]
+    pub encoded: Option<Bytes>,
     /// When the first of its documents expires: not to be shown from the cache any more.
     #[serde(skip)]
     pub until: Option<OffsetDateTime>,
 }
 
 /// A response as the cache keeps it.
-#[derive(Serialize, Deserialize)]
-struct Kept<R> {
-    response: R,
+#[derive(Deserialize)]
+struct Kept {
+    response: SearchResponse,
     until: Option<OffsetDateTime>,
 }
 
@@ -163,6 +167,7 @@ impl Rag {
         // Told, never forbidden: without the shared cache the result is the same.
         if self.cache.shared_is_away() {
             response.degraded.push(Degradation::new("cache", "circuit_open", "local"));
+            response.encoded = None;
         }
         for stage in &response.degraded {
             metrics::counter!("mcp_rag_degraded_responses_total", "stage" => stage.stage.clone())
@@ -184,12 +189,12 @@ impl Rag {
         let mine = AtomicBool::new(false);
         let fly = async {
             mine.store(true, Ordering::Relaxed);
-            let response = self.search_now(query, selection, caller, began).await?;
+            let mut response = self.search_now(query, selection, caller, began).await?;
             if response.degraded.is_empty()
-                && let Ok(bytes) = serde_json::to_vec(&Kept { response: &response, until: response.until })
+                && let Some((kept, body)) = encode(&response)
             {
-                // Without the room it grew into, which would be kept as long as the entry.
-                self.cache.put(key.clone(), bytes.into_boxed_slice().into()).await;
+                self.cache.put(key.clone(), kept).await;
+                response.encoded = Some(body);
             }
             Ok::<_, Error>(Arc::new(response))
         };
@@ -278,6 +283,7 @@ impl Rag {
             limit,
             oversampling: self.settings().search.oversampling,
             candidates: self.settings().search.candidates.max(limit),
+            ef: Some(self.ef(mode, limit, selection.all_chunks)),
             exact: exact_is_faster(
                 collections.iter().map(|collection| collection.chunks).sum(),
                 selection.all_chunks,
@@ -313,9 +319,29 @@ impl Rag {
             next_cursor: None,
             timings: Timings { embed_ms, search_ms, total_ms: millis(began) },
             cached: false,
+            encoded: None,
             until,
         })
     }
+}
+
+/// Once: as the cache keeps it ([`Kept`]), and the part of that which the client gets.
+fn encode(response: &SearchResponse) -> Option<(Bytes, Bytes)> {
+    /// Everything of a result but its text; more grows.
+    const REST: usize = 1024;
+    let room: usize = response.results.iter().map(|result| result.text.len() + REST).sum();
+    let mut json = Vec::with_capacity(room + REST);
+    json.extend_from_slice(b"{\"response\":");
+    let begin = json.len();
+    serde_json::to_writer(&mut json, response).ok()?;
+    let end = json.len();
+    json.extend_from_slice(b",\"until\":");
+    serde_json::to_writer(&mut json, &response.until).ok()?;
+    json.push(b'}');
+    // Without the room to spare, which would be kept as long as the cache's entry.
+    let kept = Bytes::from(json.into_boxed_slice());
+    let body = kept.slice(begin..end);
+    Some((kept, body))
 }
 
 /// Whether comparing with every selected chunk is faster than walking the index past those that are
@@ -395,7 +421,7 @@ fn cache_key(query: &SearchQuery, selection: &Selection, caller: Caller) -> Stri
     // As bytes: printing hundreds of numbers costs more than the rest of the key.
     let vector = query.embedding.as_deref().unwrap_or_default();
     digest.update((vector.len() as u64).to_le_bytes());
-    vector.iter().for_each(|x| digest.update(x.to_le_bytes()));
+    digest.update(vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
     let mut add = |part: &dyn std::fmt::Debug| {
         let mut text = String::new();
         let _ = write!(text, "{part:?}");

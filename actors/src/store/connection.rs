@@ -6,7 +6,12 @@
 //! next caller never waits behind a stranger's statement. Bounds: as many at once as the pool has
 //! connections, and [`SETTLED_WITHIN`] each; what takes longer is closed, and tells that the server is
 //! silent.
+//!
+//! What a session is bound to is remembered ([`Bound`]), so that most reads need no binding. It is forgotten
+//! before another one is sent, known again only once the server has confirmed that, and forgotten with
+//! every connection that is not handed back.
 
+use super::bound::Bound;
 use super::error::StoreError;
 use super::ids::TenantId;
 use super::server::Pooled;
@@ -19,16 +24,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
-/// Also tells the server when to give up by itself: cancelling is a second connection, which may fail.
-const BIND: &str =
-    "SELECT set_config('mcp_rag.tenant_id', $1, false), set_config('statement_timeout', $2, false)";
-
 /// A connection that answers within this was idle.
 const IDLE_WITHIN: Duration = Duration::from_millis(5);
 const SETTLED_WITHIN: Duration = Duration::from_secs(1);
-
-/// Few values, so that the deadline's exact length is nobody's business; each at least the time left.
-const LIMITS: [u64; 9] = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
 
 /// Given back together: whoever gets the place finds the connection.
 struct Held {
@@ -57,31 +55,55 @@ impl Connection {
     /// The session may still belong to the tenant it served last; row-level security reads this
     /// setting, so nothing runs before it is known to be the right one.
     pub(super) async fn bind(&self, tenant: TenantId, deadline: Deadline) -> Result<(), StoreError> {
-        let statement = self.prepare_cached(BIND).await?;
-        let (id, limit) = (tenant.0.to_string(), limit(deadline.remaining(), self.longest));
-        self.execute(&statement, &[&id, &limit]).await?;
+        let wanted = Bound::new(tenant, deadline, self.longest, None);
+        if !self.object().binding.serves(&wanted) {
+            self.rebind(&wanted).await?;
+        }
         Ok(())
     }
 
-    /// Statements that only read, bound to their tenant in the same round trip: they are sent behind the
-    /// binding without waiting for the answer, and a session answers in the order it is asked. Where the
-    /// binding fails the rows are dropped unseen; and as every statement names its tenant besides, a
-    /// session that still belonged to another tenant would find nothing.
+    /// Statements that only read, bound to their tenant in the same round trip where the session is not
+    /// yet: they are sent behind the binding without waiting for the answer, and a session answers in the
+    /// order it is asked. Where the binding fails the rows are dropped unseen; and as every statement names
+    /// its tenant besides, a session that still belonged to another tenant would find nothing.
+    /// `ef` is how many candidates an HNSW scan of this statement keeps.
     pub(super) async fn read(
         &self,
         tenant: TenantId,
+        ef: Option<u16>,
         statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
         deadline: Deadline,
     ) -> Result<Vec<Row>, StoreError> {
-        let bind = self.prepare_cached(BIND).await?;
-        let (id, limit) = (tenant.0.to_string(), limit(deadline.remaining(), self.longest));
-        let binding: [&(dyn ToSql + Sync); 2] = [&id, &limit];
-        // This `join!`, unlike tokio's, polls from first to last, and a request is sent when first polled.
+        let wanted = Bound::new(tenant, deadline, self.longest, ef);
+        if self.object().binding.serves(&wanted) {
+            return Ok(self.query(statement, parameters).await?);
+        }
+        // This `join!`, unlike tokio's, polls from first to last, and a request is sent when first polled:
+        // preparing the binding would put it last.
+        let prepared = self.prepare_cached(wanted.sql()).await?;
         let (bound, rows) =
-            futures_util::join!(self.execute(&bind, &binding), self.query(statement, parameters));
+            futures_util::join!(self.rebind_with(&wanted, &prepared), self.query(statement, parameters));
         bound?;
         Ok(rows?)
+    }
+
+    async fn rebind(&self, wanted: &Bound) -> Result<(), StoreError> {
+        let prepared = self.prepare_cached(wanted.sql()).await?;
+        self.rebind_with(wanted, &prepared).await
+    }
+
+    async fn rebind_with(&self, wanted: &Bound, prepared: &Statement) -> Result<(), StoreError> {
+        let before = self.object().binding.forget();
+        let values = wanted.values();
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        self.execute(prepared, &values).await?;
+        self.object().binding.remember(Bound::then(before, wanted));
+        Ok(())
+    }
+
+    fn object(&self) -> &Pooled {
+        &self.held.as_ref().expect(HELD).object
     }
 
     /// Nothing runs on it any more: back to the pool.
@@ -97,6 +119,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let Some(held) = self.held.take() else { return };
+        held.object.binding.forget();
         if held.object.is_closed() {
             drop(Object::take(held.object));
             held.pass.fail();
@@ -134,13 +157,6 @@ async fn settle(held: Held, suspected: Arc<Notify>) {
     drop(place);
 }
 
-/// What `statement_timeout` is set to, in milliseconds.
-fn limit(left: Duration, longest: Duration) -> String {
-    let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
-    LIMITS.into_iter().find(|limit| *limit >= left).unwrap_or(u64::MAX).min(longest).to_string()
-}
-
 /// Only `hand_back` and `drop` take what is held, and both end the connection.
 const HELD: &str = "held until it is handed back";
 
@@ -148,29 +164,12 @@ impl Deref for Connection {
     type Target = deadpool_postgres::ClientWrapper;
 
     fn deref(&self) -> &Self::Target {
-        &self.held.as_ref().expect(HELD).object
+        self.object()
     }
 }
 
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.held.as_mut().expect(HELD).object
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn the_server_gives_a_statement_the_time_that_is_left_and_never_more_than_allowed(
-            left in 0_u64..100_000, longest in 1_u64..100_000,
-        ) {
-            let set: u64 = limit(Duration::from_millis(left), Duration::from_millis(longest)).parse().unwrap();
-            prop_assert!(set <= longest && set > 0);
-            prop_assert!(set >= left.min(longest));
-        }
     }
 }

@@ -8,6 +8,7 @@
 //! Who waits on a connection to a server that is silent waits in vain, so connections can be [cut](Hosts::cut)
 //! while they are in use. Of a writer there is one: a connection to another cuts those to the last.
 
+use super::bound::Binding;
 use super::error::text;
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
@@ -114,6 +115,7 @@ pub(super) struct Session {
     client: ClientWrapper,
     host: Arc<Config>,
     generation: u64,
+    pub(super) binding: Binding,
 }
 
 impl Hosts {
@@ -178,7 +180,7 @@ impl Hosts {
                 Ok(Some(Ok((client, driver, host)))) => {
                     self.last.store(host, Ordering::Relaxed);
                     let (client, host) = (ClientWrapper::new(client, driver), Arc::clone(&self.each[host]));
-                    return Ok(Session { client, host, generation });
+                    return Ok(Session { client, host, generation, binding: Binding::default() });
                 }
                 Ok(Some(Err(failed))) if failed.rank() >= error.rank() => error = failed,
                 Ok(Some(Err(_))) | Err(_) => {}

@@ -10,7 +10,9 @@
 //!   once it has answered (`connection`); transactions roll back.
 
 mod accept;
+mod bound;
 mod building;
+mod bulk;
 mod chunking;
 mod collections;
 mod connection;
@@ -49,9 +51,11 @@ mod storage;
 mod sweeping;
 mod switching;
 mod tasks;
+mod warm;
 
 pub use accept::{AcceptDocuments, Accepted, NewDocument};
 pub use building::{BuildSpace, FillSpace, Lacking, NextLacking, Part};
+pub use bulk::BulkRows;
 pub use chunking::{ChunkContext, ChunkStrategy, Chunking};
 pub use collections::{
     Collection, CreateCollection, DeleteCollection, ListCollections, Receipt, UpdateCollection, Updated,
@@ -89,6 +93,7 @@ pub use switching::{ActivateSpace, RollBack};
 pub use tasks::{
     Claim, ClaimTasks, Class, EndTask, PutOff, ReleaseLeases, RenewLeases, Task, WaitingDocument, Work,
 };
+pub use warm::WarmIndex;
 
 use crate::resilience::{Deadline, RetryBudget};
 use crate::supervise::Service;

@@ -113,6 +113,7 @@ impl From<Miss> for StoreError {
 /// A read on its way.
 struct Read<'a> {
     tenant: TenantId,
+    ef: Option<u16>,
     sql: &'a str,
     parameters: &'a [&'a (dyn ToSql + Sync)],
     deadline: Deadline,
@@ -137,8 +138,21 @@ impl Store {
         parameters: &[&(dyn ToSql + Sync)],
         deadline: Deadline,
     ) -> Result<Vec<Row>, StoreError> {
+        self.read_with_ef(tenant, sees, None, sql, parameters, deadline).await
+    }
+
+    /// The same, with so many candidates kept by a scan of an HNSW index.
+    pub(super) async fn read_with_ef(
+        &self,
+        tenant: TenantId,
+        sees: Sees<'_>,
+        ef: Option<u16>,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+        deadline: Deadline,
+    ) -> Result<Vec<Row>, StoreError> {
         let servers = self.servers();
-        let mut read = Read { tenant, sql, parameters, deadline, reached: None };
+        let mut read = Read { tenant, ef, sql, parameters, deadline, reached: None };
         if servers.replicas.is_empty() {
             return Ok(read.on(&servers.writer, false).await?);
         }
@@ -255,12 +269,12 @@ impl Read<'_> {
     async fn over(&self, connection: &Connection, verify: bool) -> Result<Vec<Row>, Miss> {
         // Preparing reads no rows, and is a round trip only the first time.
         let statement = connection.prepare_cached(self.sql).await?;
-        let rows = connection.read(self.tenant, &statement, self.parameters, self.deadline);
+        let rows = connection.read(self.tenant, self.ef, &statement, self.parameters, self.deadline);
         let Some((ids, epochs)) = self.reached.as_ref().filter(|_| verify) else { return Ok(rows.await?) };
         // Asked before the rows and so of a state that is not newer.
         let behind = connection.prepare_cached(BEHIND).await?;
         let wanted: [&(dyn ToSql + Sync); 3] = [&self.tenant.0, ids, epochs];
-        let behind = connection.read(self.tenant, &behind, &wanted, self.deadline);
+        let behind = connection.read(self.tenant, None, &behind, &wanted, self.deadline);
         let (behind, rows) = futures_util::join!(behind, rows);
         if behind?.first().is_none_or(|row| row.get(0)) {
             return Err(Miss::Behind);

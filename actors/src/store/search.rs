@@ -54,6 +54,8 @@ pub struct SearchChunks {
     pub limit: u16,
     /// What each leg contributes to the fusion.
     pub candidates: u16,
+    /// How many candidates a scan of the HNSW index keeps; absent: as the session has it.
+    pub ef: Option<u16>,
     /// Compare with every embedding instead of asking the HNSW index.
     pub exact: bool,
 }
@@ -105,7 +107,7 @@ impl Serve<SearchChunks> for Store {
         let sql = statement(&search, &mut parameters);
         let references: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(AsRef::as_ref).collect();
         let sees = Sees::Listed(&search.collections);
-        let rows = self.read(search.tenant, sees, &sql, &references, deadline).await?;
+        let rows = self.read_with_ef(search.tenant, sees, search.ef, &sql, &references, deadline).await?;
         Ok(rows.iter().map(read).collect())
     }
 }

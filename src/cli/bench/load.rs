@@ -37,15 +37,7 @@ pub(super) async fn ensure_loaded(
         let delete = DeleteCollection { tenant: TENANT, id: found.id };
         lab.store.call(delete, Deadline::within(STEP)).await?;
     }
-    let create = CreateCollection {
-        tenant: TENANT,
-        name: name.to_owned(),
-        description: signature.to_owned(),
-        metadata: serde_json::json!({}),
-        language: "en".to_owned(),
-        chunking: Chunking::default(),
-    };
-    let collection = lab.store.call(create, Deadline::within(STEP)).await?.id;
+    let collection = create(lab, name, signature).await?;
     let ensure = EnsureSpace { tenant: TENANT, spec: lab.spec.clone() };
     let space = lab.store.call(ensure, Deadline::within(STEP)).await?;
     let documents = chunks.div_ceil(PER_DOCUMENT);
@@ -69,13 +61,13 @@ pub(super) async fn ensure_loaded(
     Ok((loaded, false))
 }
 
-async fn find(store: &StoreHandle, name: &str) -> Result<Option<Collection>> {
+pub(super) async fn find(store: &StoreHandle, name: &str) -> Result<Option<Collection>> {
     let all = store.call(ListCollections { tenant: TENANT }, Deadline::within(STEP)).await?;
     Ok(all.into_iter().find(|collection| collection.name == name))
 }
 
 /// The chunks of a document.
-fn members(document: usize, chunks: usize) -> std::ops::Range<usize> {
+pub(super) fn members(document: usize, chunks: usize) -> std::ops::Range<usize> {
     document * PER_DOCUMENT..chunks.min((document + 1) * PER_DOCUMENT)
 }
 
@@ -121,9 +113,28 @@ async fn publish(
 ) -> Result<u64> {
     let Work::Ingest(document) = task.work else { bail!("a foreign task") };
     let number: usize = document.title.trim_start_matches(TITLE).parse().context("a foreign document")?;
+    let made = made(recipe, members(number, chunks))?;
+    let count = made.len() as u64;
+    let publish = PublishDocument {
+        claim: task.claim,
+        collection: document.collection,
+        document: document.id,
+        version: document.version,
+        title: document.title,
+        text: None,
+        chunks: made,
+        warnings: Vec::new(),
+        spaces: vec![Arc::clone(space)],
+    };
+    store.call(publish, Deadline::within(STEP)).await?;
+    Ok(count)
+}
+
+/// The chunks of one document.
+pub(super) fn made(recipe: &Recipe, members: std::ops::Range<usize>) -> Result<Vec<NewChunk>> {
     let mut start = 0;
-    let mut made = Vec::with_capacity(PER_DOCUMENT);
-    for n in members(number, chunks) {
+    let mut made = Vec::with_capacity(members.len());
+    for n in members {
         let chunk = recipe.chunk(n);
         let text = recipe.text(&chunk);
         let end = start + i32::try_from(text.len())?;
@@ -143,20 +154,20 @@ async fn publish(
         });
         start = end + 2;
     }
-    let count = made.len() as u64;
-    let publish = PublishDocument {
-        claim: task.claim,
-        collection: document.collection,
-        document: document.id,
-        version: document.version,
-        title: document.title,
-        text: None,
-        chunks: made,
-        warnings: Vec::new(),
-        spaces: vec![Arc::clone(space)],
+    Ok(made)
+}
+
+/// An empty collection for a benchmark.
+pub(super) async fn create(lab: &Lab, name: &str, signature: &str) -> Result<CollectionId> {
+    let create = CreateCollection {
+        tenant: TENANT,
+        name: name.to_owned(),
+        description: signature.to_owned(),
+        metadata: serde_json::json!({}),
+        language: "en".to_owned(),
+        chunking: Chunking::default(),
     };
-    store.call(publish, Deadline::within(STEP)).await?;
-    Ok(count)
+    Ok(lab.store.call(create, Deadline::within(STEP)).await?.id)
 }
 
 /// The chunk that a search result shows, by the heading it was given.

@@ -5,6 +5,8 @@
 //! They need two things to themselves, the machine and a data directory: by default a temporary one,
 //! gone afterwards, also on Ctrl-C.
 
+mod child;
+mod chroma;
 mod dice;
 mod echo;
 mod exact;
@@ -13,10 +15,12 @@ mod hop;
 mod ingest;
 mod lab;
 mod load;
+mod measure;
 mod mixed;
 mod pgbench;
 mod report;
 mod requests;
+mod scale;
 mod search;
 mod source;
 mod synthetic;
@@ -34,6 +38,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) enum Bench {
     /// Searches per second and their latency, beside pgbench, and recall against exact search.
     Search(search::Search),
+    /// The same at several sizes, with what it takes to build them, and the growth from one to the next.
+    Scale(scale::Scale),
+    /// Dense searches beside a Chroma server on the same vectors, with and without filters.
+    Chroma(chroma::Beside),
     /// What a call to an actor costs, in microseconds.
     Hop(hop::Hop),
     /// Cached searches with and without the actor hop and the guards, in turns.
@@ -54,6 +62,8 @@ impl Bench {
         let mut interrupt = Interrupt::new()?;
         match self {
             Self::Search(search) => search.run(global, settings, &mut interrupt).await?,
+            Self::Scale(scale) => scale.run(global, settings, &mut interrupt).await?,
+            Self::Chroma(beside) => beside.run(global, settings, &mut interrupt).await?,
             Self::Hop(hop) => hop.run(global, &mut interrupt).await?,
             Self::Guards(guards) => guards.run(global, settings, &mut interrupt).await?,
             Self::Mixed(mixed) => mixed.run(global, settings, &mut interrupt).await?,

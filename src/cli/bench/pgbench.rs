@@ -4,7 +4,6 @@
 use super::lab::Tools;
 use super::requests::Question;
 use super::traffic::Measured;
-use crate::config::Settings;
 use anyhow::{Context, Result, ensure};
 use mcp_rag_actors::store::CollectionId;
 use std::fmt::Write as _;
@@ -40,10 +39,10 @@ impl<'a> Pgbench<'a> {
     /// Writes the queries to a table for pgbench to draw from; [`Self::clean`] removes it.
     pub(super) async fn prepare(
         tools: &'a Tools,
-        settings: &Settings,
         collection: CollectionId,
         questions: &[Question],
         top_k: u16,
+        ef: u16,
         scratch: &Path,
     ) -> Result<Self> {
         let dimensions = questions.first().map_or(0, |question| question.embedding.len());
@@ -61,8 +60,7 @@ impl<'a> Pgbench<'a> {
         std::fs::write(&file, sql)?;
         psql(tools, OWNER, &["-q", "-f", &file.to_string_lossy()]).await?;
         let options = format!(
-            "-c mcp_rag.tenant_id=1 -c jit=off -c hnsw.ef_search={} -c hnsw.iterative_scan=relaxed_order",
-            settings.search.ef_search
+            "-c mcp_rag.tenant_id=1 -c jit=off -c hnsw.ef_search={ef} -c hnsw.iterative_scan=relaxed_order"
         );
         let find = format!("SELECT space_id FROM embeddings WHERE collection_id = {} LIMIT 1", collection.0);
         let set = "SET mcp_rag.tenant_id = 1";
@@ -74,6 +72,23 @@ impl<'a> Pgbench<'a> {
 
     pub(super) async fn clean(&self) -> Result<()> {
         psql(self.tools, OWNER, &["-q", "-c", "DROP SCHEMA bench CASCADE"]).await.map(drop)
+    }
+
+    /// The chunks' ids that the dense query finds for the first queries, with so many candidates kept.
+    pub(super) async fn found(&self, ef: u16, queries: usize) -> Result<Vec<Vec<usize>>> {
+        let Self { collection, space, dimensions, top_k, .. } = self;
+        let sql = format!(
+            "SELECT array_to_string(ARRAY(SELECT e.chunk_id FROM embeddings e WHERE e.tenant_id = 1 AND e.space_id = {space} \
+             AND e.collection_id = ANY ('{{{collection}}}') ORDER BY e.embedding::halfvec({dimensions}) <=> q.vector \
+             LIMIT {top_k}), ' ') FROM bench.queries q WHERE id < {queries} ORDER BY id"
+        );
+        let set = format!(
+            "SET mcp_rag.tenant_id = 1; SET hnsw.ef_search = {ef}; SET hnsw.iterative_scan = relaxed_order; \
+             SET enable_seqscan = off; SET enable_sort = off"
+        );
+        let printed = psql(self.tools, APP, &["-qAt", "-c", &set, "-c", &sql]).await?;
+        let ids = |line: &str| line.split(' ').filter_map(|id| id.parse().ok()).collect();
+        Ok(printed.lines().map(ids).collect())
     }
 
     fn script(&self, script: Script) -> String {

@@ -62,31 +62,7 @@ impl Report {
             self.chunks, self.source, self.started_s, self.cores
         ));
         out(&format!("top_k {}, ef_search {}\n", self.top_k, self.ef_search));
-        let clients: Vec<usize> =
-            self.ratios("pgbench: nearest").into_iter().map(|(clients, _)| clients).collect();
-        let mut head = format!("{:22}", "");
-        let mut units = head.clone();
-        for count in &clients {
-            let noun = if *count == 1 { "client" } else { "clients" };
-            head.push_str(&format!("{:^26}", format!("{count} {noun}")));
-            units.push_str(&format!("{:>9}{:>8}{:>8} ", "qps", "p50 ms", "p95 ms"));
-        }
-        out(&style(head.trim_end()).bold().to_string());
-        out(&style(units.trim_end()).dim().to_string());
-        let mut names: Vec<&str> = Vec::new();
-        self.cells.iter().map(|cell| cell.name).for_each(|name| {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        });
-        for name in names {
-            let mut line = format!("{name:22}");
-            for cell in self.cells.iter().filter(|cell| cell.name == name) {
-                let Measured { qps, p50_ms, p95_ms } = cell.result;
-                line.push_str(&format!("{qps:>9.0}{p50_ms:>8.2}{p95_ms:>8.2} "));
-            }
-            out(line.trim_end());
-        }
+        table(&self.cells);
         out("");
         for (beside, all) in ratios {
             let mut line = format!("{:22}", format!("dense / {}", beside.replace("pgbench: ", "")));
@@ -100,5 +76,35 @@ impl Report {
         ));
         out(&format!("{:.0} s in all", self.took_s));
         Ok(())
+    }
+}
+
+/// A row for each name, with throughput and latency for each number of clients.
+pub(super) fn table(cells: &[Cell]) {
+    let mut clients: Vec<usize> = cells.iter().map(|cell| cell.clients).collect();
+    clients.sort_unstable();
+    clients.dedup();
+    let mut head = format!("{:22}", "");
+    let mut units = head.clone();
+    for count in &clients {
+        let noun = if *count == 1 { "client" } else { "clients" };
+        head.push_str(&format!("{:^26}", format!("{count} {noun}")));
+        units.push_str(&format!("{:>9}{:>8}{:>8} ", "qps", "p50 ms", "p95 ms"));
+    }
+    out(&style(head.trim_end()).bold().to_string());
+    out(&style(units.trim_end()).dim().to_string());
+    let mut names: Vec<&str> = Vec::new();
+    cells.iter().map(|cell| cell.name).for_each(|name| {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    });
+    for name in names {
+        let mut line = format!("{name:22}");
+        for cell in cells.iter().filter(|cell| cell.name == name) {
+            let Measured { qps, p50_ms, p95_ms } = cell.result;
+            line.push_str(&format!("{qps:>9.0}{p50_ms:>8.2}{p95_ms:>8.2} "));
+        }
+        out(line.trim_end());
     }
 }

@@ -1,32 +1,27 @@
 use super::Interrupt;
 use super::lab::{Lab, Tools};
-use super::load::{self, number_of};
-use super::pgbench::{self, Pgbench, Script};
-use super::report::{Cell, Report};
-use super::requests::{self, Kind, Question, open_body};
+use super::load;
+use super::measure::{self, Asked};
+use super::pgbench::{self, Pgbench};
+use super::report::Report;
+use super::requests::{self, Question};
 use super::source::Source;
 use super::synthetic::{RECIPE, Recipe};
-use super::traffic::Expect;
-use super::{exact, traffic};
 use crate::cli::Global;
 use crate::cli::client::Client;
 use crate::cli::ingest::progress;
 use crate::config::Settings;
-use anyhow::{Context, Result, ensure};
+use crate::rag::effort;
+use anyhow::Result;
 use clap::Args;
 use mcp_rag_actors::store::Collection;
-use reqwest::Method;
-use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const COLLECTION: &str = "mcp-rag-bench";
-const CLIENTS: [usize; 3] = [1, 4, 16];
 const TOP_K: u16 = 10;
 /// Sentences that lend chunks their embeddings.
-const EMBEDDED: usize = 3000;
-const RECALL_QUESTIONS: usize = 100;
+pub(super) const EMBEDDED: usize = 3000;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Search {
@@ -81,13 +76,14 @@ impl Search {
         lab.close().await;
         let Prepared { recipe, questions, collection, loaded, tools } = prepared?;
 
+        let ef = effort::ef(&settings.search, TOP_K, i64::from(self.chunks));
         let began = Instant::now();
         let client = Client::open(global, settings.clone()).await?;
         let mut report = Report {
             chunks: self.chunks,
             source: source.name,
             top_k: TOP_K,
-            ef_search: settings.search.ef_search,
+            ef_search: ef,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             loaded_s: loaded.map(|time| time.as_secs_f64()),
             started_s: began.elapsed().as_secs_f64(),
@@ -95,10 +91,16 @@ impl Search {
         };
         let measured = async {
             let depth = usize::from(settings.search.candidates);
-            report.recall = self.recall(&client, &recipe, &questions, depth).await?;
-            let beside =
-                Pgbench::prepare(&tools, settings, collection.id, &questions, TOP_K, scratch).await?;
-            let cells = self.cells(&client, &beside, &questions, scratch).await;
+            let right = measure::right(&recipe, self.chunks as usize, &questions, TOP_K, depth);
+            report.recall = measure::recall(&client, &right, &questions, COLLECTION, TOP_K).await?;
+            let beside = Pgbench::prepare(&tools, collection.id, &questions, TOP_K, ef, scratch).await?;
+            let address = client.base().trim_start_matches("http://").to_owned();
+            let measured = Duration::from_secs(self.seconds);
+            let asked =
+                Asked { address: &address, collection: COLLECTION, top_k: TOP_K, questions: &questions };
+            let bar = progress(measure::CELLS as u64, "measurements");
+            let cells = measure::cells(&asked, &beside, measured, scratch, &bar).await;
+            bar.finish_and_clear();
             beside.clean().await?;
             report.cells = cells?;
             anyhow::Ok(())
@@ -128,71 +130,5 @@ impl Search {
             pgbench::vacuum(&lab.tools).await?;
         }
         Ok(Prepared { recipe, questions, collection, loaded, tools: lab.tools.clone() })
-    }
-
-    async fn cells(
-        &self,
-        client: &Client,
-        beside: &Pgbench<'_>,
-        questions: &[Question],
-        scratch: &Path,
-    ) -> Result<Vec<Cell>> {
-        let address = client.base().trim_start_matches("http://").to_owned();
-        let measured = Duration::from_secs(self.seconds);
-        let bar = progress((CLIENTS.len() * (Kind::ALL.len() + 2)) as u64, "measurements");
-        let mut cells = Vec::new();
-        for clients in CLIENTS {
-            // Side by side in time: what else the machine does changes both alike.
-            for (name, script) in
-                [("pgbench: nearest", Script::Nearest), ("pgbench: with texts", Script::WithTexts)]
-            {
-                let result = beside.run(script, clients, measured, scratch).await?;
-                cells.push(Cell { name, clients, result });
-                bar.inc(1);
-            }
-            for kind in Kind::ALL {
-                let open = |question: &Question| open_body(kind, question, COLLECTION, TOP_K);
-                let bodies = Arc::new(questions.iter().map(open).collect::<Vec<String>>());
-                let warm_up = Duration::from_secs(1);
-                let result =
-                    traffic::drive(&address, &bodies, Expect::Fresh, clients, warm_up, measured).await?;
-                cells.push(Cell { name: kind.label(), clients, result });
-                bar.inc(1);
-            }
-        }
-        bar.finish_and_clear();
-        Ok(cells)
-    }
-
-    async fn recall(
-        &self,
-        client: &Client,
-        recipe: &Recipe,
-        questions: &[Question],
-        depth: usize,
-    ) -> Result<[f64; 3]> {
-        let sample: Vec<&Question> = questions.iter().take(RECALL_QUESTIONS).collect();
-        let right = exact::search(recipe, self.chunks as usize, &sample, usize::from(TOP_K), depth);
-        let mut recall = [0.0; 3];
-        let legs = [
-            (Kind::Dense, &right.dense),
-            (Kind::Lexical, &right.lexical),
-            (Kind::HybridVector, &right.hybrid),
-        ];
-        for ((kind, right), recall) in legs.into_iter().zip(&mut recall) {
-            let mut found = Vec::new();
-            for question in &sample {
-                let body: Value = serde_json::from_str(&requests::unique(
-                    &open_body(kind, question, COLLECTION, TOP_K),
-                    0,
-                ))?;
-                let answer = client.json(Method::POST, "/v1/search", Some(&body)).await?;
-                let results = answer["results"].as_array().context("no results")?;
-                ensure!(!results.is_empty(), "a search of {} found nothing", kind.label());
-                found.push(results.iter().filter_map(number_of).collect());
-            }
-            *recall = exact::recall(&found, right);
-        }
-        Ok(recall)
     }
 }

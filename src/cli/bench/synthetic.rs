@@ -17,12 +17,14 @@ const LONGEST: usize = 200;
 const NOISE: f32 = 0.05;
 
 /// A sentence as the lexical index sees it.
+#[derive(Debug)]
 struct Analysed {
     words: usize,
     terms: Vec<(u32, u32)>,
     length: u32,
 }
 
+#[derive(Debug)]
 pub(super) struct Recipe {
     sentences: Vec<String>,
     analysed: Vec<Analysed>,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+const SEARCH: &str = "/v1/search";
 /// Numbers that no earlier request of the process had; 0 is for those outside this file.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -47,13 +48,15 @@ pub(super) enum Expect {
     Fresh,
     /// Each body has been asked before.
     Cached,
+    /// Another server's answer to its own kind of request.
+    Foreign,
 }
 
 impl Expect {
     fn close(self, open: &str) -> String {
         match self {
             Self::Fresh => unique(open, NEXT.fetch_add(1, Ordering::Relaxed)),
-            Self::Cached => open.to_owned(),
+            Self::Cached | Self::Foreign => open.to_owned(),
         }
     }
 }
@@ -67,12 +70,27 @@ pub(super) async fn drive(
     warm_up: Duration,
     measured: Duration,
 ) -> Result<Measured> {
+    drive_at(address, SEARCH, bodies, expect, clients, warm_up, measured).await
+}
+
+/// The same at another path.
+pub(super) async fn drive_at(
+    address: &str,
+    path: &str,
+    bodies: &Arc<Vec<String>>,
+    expect: Expect,
+    clients: usize,
+    warm_up: Duration,
+    measured: Duration,
+) -> Result<Measured> {
     let stop = Stop(Arc::default());
     let from = Instant::now() + warm_up;
     let client = |number: usize| {
-        let (address, bodies, stop) = (address.to_owned(), Arc::clone(bodies), Arc::clone(&stop.0));
+        let (address, path) = (address.to_owned(), path.to_owned());
+        let (bodies, stop) = (Arc::clone(bodies), Arc::clone(&stop.0));
         tokio::task::spawn_blocking(move || {
-            ask_until(&address, &bodies, expect, number, from..from + measured, &stop)
+            let connection = Connection::open(&address)?;
+            ask_until(connection, &path, &bodies, expect, number, from..from + measured, &stop)
         })
     };
     let tasks: Vec<_> = (0..clients).map(client).collect();
@@ -84,22 +102,35 @@ pub(super) async fn drive(
     Ok(Measured::of(millis, measured.as_secs_f64()))
 }
 
+/// The times of `count` searches, one after the other.
+pub(super) fn one_by_one(address: &str, bodies: &[String], count: usize) -> Result<Vec<f64>> {
+    let mut connection = Connection::open(address)?;
+    let mut millis = Vec::new();
+    for open in bodies.iter().take(count) {
+        let body = Expect::Fresh.close(open);
+        let began = Instant::now();
+        check(connection.ask("POST", SEARCH, &body)?, Expect::Fresh)?;
+        millis.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(millis)
+}
+
 fn ask_until(
-    address: &str,
+    mut connection: Connection,
+    path: &str,
     bodies: &[String],
     expect: Expect,
     client: usize,
     counted: std::ops::Range<Instant>,
     stop: &AtomicBool,
 ) -> Result<Vec<f64>> {
-    let mut connection = Connection::open(address)?;
     let mut millis = Vec::new();
     let mut at = client * 37; // no two clients ask the same at once
     while !stop.load(Ordering::Relaxed) {
         let body = expect.close(&bodies[at % bodies.len()]);
         at += 1;
         let began = Instant::now();
-        check(connection.ask("POST", "/v1/search", &body)?, expect)?;
+        check(connection.ask("POST", path, &body)?, expect)?;
         let ended = Instant::now();
         if ended > counted.end {
             break;
@@ -118,10 +149,14 @@ fn check(answer: &[u8], expect: Expect) -> Result<()> {
         "{}",
         String::from_utf8_lossy(&answer[..answer.len().min(400)])
     );
+    if expect == Expect::Foreign {
+        return Ok(());
+    }
     let tail = String::from_utf8_lossy(&answer[answer.len().saturating_sub(400)..]);
     match expect {
         Expect::Fresh => ensure!(tail.contains("\"cached\":false"), "an answer came from the cache"),
         Expect::Cached => ensure!(tail.contains("\"cached\":true"), "an answer did not come from the cache"),
+        Expect::Foreign => {}
     }
     ensure!(tail.contains("\"degraded\":[]"), "an answer was degraded");
     Ok(())
