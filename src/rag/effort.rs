@@ -22,12 +22,13 @@ pub(crate) fn ef(settings: &SearchSettings, wanted: u16, chunks: i64) -> u16 {
     ef.max(f64::from(wanted)).min(MOST) as u16
 }
 
-/// Measured (docs/BENCHMARKS.md): what is missed falls with the candidates kept, and the same recall takes
-/// more of them with every decade of chunks.
+/// Fitted to `bench search` and `bench scale`, whose mixtures of sentences are harder for an index than real text is
+/// (docs/BENCHMARKS.md): what is missed falls with the candidates kept, and the same recall takes twice as many
+/// with every decade of chunks.
 fn for_recall(recall: f64, chunks: i64) -> f64 {
     let decades = (chunks.max(1) as f64 / 1e5).log10();
     let missed = 1.0 - recall;
-    (100.0 * (0.05 / missed).powf(0.8) * 10_f64.powf(0.35 * decades)).max(40.0)
+    (230.0 * (0.05 / missed).powf(0.68) * 10_f64.powf(0.3 * decades)).max(40.0)
 }
 
 #[cfg(test)]
