@@ -62,8 +62,8 @@ impl Bench {
         let mut interrupt = Interrupt::new()?;
         match self {
             Self::Search(search) => search.run(global, settings, &mut interrupt).await?,
-            Self::Scale(scale) => scale.run(global, settings, &mut interrupt).await?,
-            Self::Chroma(beside) => beside.run(global, settings, &mut interrupt).await?,
+            Self::Scale(scale) => Box::pin(scale.run(global, settings, &mut interrupt)).await?,
+            Self::Chroma(beside) => Box::pin(beside.run(global, settings, &mut interrupt)).await?,
             Self::Hop(hop) => hop.run(global, &mut interrupt).await?,
             Self::Guards(guards) => guards.run(global, settings, &mut interrupt).await?,
             Self::Mixed(mixed) => mixed.run(global, settings, &mut interrupt).await?,

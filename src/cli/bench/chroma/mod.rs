@@ -111,7 +111,7 @@ impl Beside {
         let made = interrupt.or(prepared).await;
         lab.close().await;
         let made = made?;
-        let work = self.measure(global, &settings, &made, scratch.path());
+        let work = Box::pin(self.measure(global, &settings, &made, scratch.path()));
         interrupt.or(work).await?.print(global.json)
     }
 

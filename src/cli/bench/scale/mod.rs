@@ -88,7 +88,7 @@ impl Scale {
             settings.data_dir = root.join(chunks.to_string());
             std::fs::create_dir_all(&settings.data_dir)?;
             let size = self.size(global, &settings, &source, &mut made, *chunks, scratch.path(), interrupt);
-            report.sizes.push(size.await?);
+            report.sizes.push(Box::pin(size).await?);
             if self.data_dir.is_none() {
                 std::fs::remove_dir_all(&settings.data_dir)?;
             }
@@ -127,8 +127,8 @@ impl Scale {
         let loaded = prepared?;
         let Some(made) = made.as_ref() else { bail!("nothing was made") };
         let server = ServerProcess::start(global, settings, &scratch.join("server.log")).await?;
-        let measured =
-            interrupt.or(self.measure(global, settings, made, &loaded, chunks, &server, scratch)).await;
+        let measured = Box::pin(self.measure(global, settings, made, &loaded, chunks, &server, scratch));
+        let measured = interrupt.or(measured).await;
         let stopped = server.stop().await;
         let size = measured?;
         stopped.map(|()| size)
