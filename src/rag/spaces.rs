@@ -162,10 +162,12 @@ impl Rag {
         let collections: Vec<CollectionId> = selection.collections.iter().map(|one| one.id).collect();
         let chunks = selection.collections.iter().map(|one| one.chunks).sum();
         let exact = exact_is_faster(chunks, selection.all_chunks);
+        // As a search of this size has it.
+        let ef = self.ef(Mode::Dense, query.k, selection.all_chunks);
         let mut sides = [Seen::of(active), Seen::of(other)];
         for text in &queries {
             for side in &mut sides {
-                self.ask(side, text, query.k, &collections, exact, caller).await?;
+                self.ask(side, text, query.k, &collections, (exact, ef), caller).await?;
             }
         }
         let [active, other] = sides;
@@ -179,7 +181,7 @@ impl Rag {
         text: &str,
         k: u16,
         collections: &[CollectionId],
-        exact: bool,
+        (exact, ef): (bool, u16),
         caller: Caller,
     ) -> Result<(), Error> {
         let model = self.models.of(&side.space.spec).ok_or_else(|| not_configured(&side.space))?;
@@ -198,6 +200,7 @@ impl Rag {
             filter: None,
             limit: k,
             candidates: k,
+            ef: Some(ef),
             exact,
         };
         let hits = self.store.call(search, caller.deadline).await?;
