@@ -58,6 +58,8 @@ pub struct Settings {
 pub struct IngestSettings {
     pub concurrency: usize,
     pub max_document_bytes: usize,
+    /// Text of long documents that a worker has under way at once.
+    pub long_text_bytes: usize,
     pub lease_ms: u64,
     /// Workers that may be lost at a task before it is given up.
     pub max_attempts: i32,
@@ -149,6 +151,10 @@ impl Settings {
             "ingest.parser_processes must be within 1..=64",
         )?;
         require(self.ingest.parser_memory_mb >= 256, "ingest.parser_memory_mb must be at least 256")?;
+        require(
+            (1 << 20..=1 << 40).contains(&self.ingest.long_text_bytes),
+            "ingest.long_text_bytes must be within 1048576..=1099511627776",
+        )?;
         require(self.ingest.parser_timeout_ms >= 1, "ingest.parser_timeout_ms must be at least 1")?;
         require(
             (1..=256).contains(&self.ingest.context_calls),

@@ -62,6 +62,7 @@ pub struct Rag {
     pub webhooks: WebhookHandle,
     pub catalog: Catalog,
     pub progress: ingest::Progress,
+    pub room: ingest::Room,
     pub running: Running,
     /// Places for questions to the chat model about chunks: answers must not wait behind an ingest.
     context_calls: Semaphore,
@@ -83,6 +84,7 @@ impl Rag {
         let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
         let progress = ingest::Progress::default();
         let context_calls = Semaphore::new(settings.ingest.context_calls);
+        let room = ingest::Room::new(settings.ingest.long_text_bytes, settings.ingest.concurrency);
         let running = Running::new(settings);
         Self {
             store,
@@ -95,6 +97,7 @@ impl Rag {
             webhooks,
             catalog,
             progress,
+            room,
             running,
             context_calls,
             flights,

@@ -9,6 +9,7 @@ const CEILING_MB: u64 = 1024;
 fn survive(cases: &[Case]) {
     let scene = Scene::start(|builder| builder);
     let peaks = scene.play(cases);
+    println!("{peaks:?} in KiB");
     assert!(peaks.server < CEILING_MB << 10, "the server grew by {} MiB", peaks.server >> 10);
     assert!(peaks.reader <= READER_MB << 10, "a reader had {} MiB", peaks.reader >> 10);
 }

@@ -14,12 +14,14 @@ mod eml;
 mod epub;
 mod html;
 mod json;
+mod looks;
 mod markdown;
 mod media_type;
 mod odt;
 mod pdf;
 mod plain;
 mod pptx;
+mod wire;
 mod writer;
 mod xlsx;
 mod xml;
@@ -37,7 +39,7 @@ pub struct ParseLimits {
     pub max_bytes: usize,
     /// Elements nested deeper are read as content of the deepest one allowed.
     pub max_depth: usize,
-    /// Most elements and texts of an HTML document.
+    /// Most elements, texts, cells, glyphs or blocks, whatever the format has.
     pub max_nodes: usize,
     /// All that a packed document unpacks to.
     pub max_unpacked: usize,
@@ -57,7 +59,7 @@ impl Default for ParseLimits {
 }
 
 /// A document's text and its structure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
     pub text: String,
     pub title: Option<String>,
@@ -95,7 +97,7 @@ pub enum Place {
 }
 
 /// A block of the text: what the chunker keeps together where it can.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// Bytes of [`Parsed::text`].
     pub span: Range<usize>,
@@ -120,7 +122,7 @@ pub enum BlockKind {
 pub enum ParseError {
     #[error("this is no text, in UTF-8 or any other encoding: invalid byte at offset {offset}")]
     NotUtf8 { offset: usize },
-    #[error("the document is larger than {limit} bytes")]
+    #[error("the document or its text is larger than {limit} bytes")]
     TooLarge { limit: usize },
     #[error("the document has more than {limit} elements")]
     TooComplex { limit: usize },
@@ -137,6 +139,8 @@ pub enum ParseError {
     /// The format's name, and what is wrong in words that quote nothing of the document.
     #[error("the document is not a readable {format}: {reason}")]
     Malformed { format: &'static str, reason: String },
+    #[error("{error}; the bytes look like {looks}: send them under that type")]
+    Mistaken { error: Box<Self>, looks: MediaType },
 }
 
 /// Reads a document of the given type.
@@ -154,6 +158,24 @@ fn parse_within(
     if bytes.len() > limits.max_bytes {
         return Err(ParseError::TooLarge { limit: limits.max_bytes });
     }
+    if !media_type.is_harmful() && looks::is_binary(bytes) {
+        return Err(looks::instead(ParseError::NotUtf8 { offset: 0 }, bytes, media_type));
+    }
+    match read(bytes, media_type, limits, nesting) {
+        // Whoever works on with them needs memory for each.
+        Ok(parsed) if parsed.blocks.len() > limits.max_nodes => {
+            Err(ParseError::TooComplex { limit: limits.max_nodes })
+        }
+        parsed => parsed.map_err(|error| looks::instead(error, bytes, media_type)),
+    }
+}
+
+fn read(
+    bytes: &[u8],
+    media_type: MediaType,
+    limits: &ParseLimits,
+    nesting: u8,
+) -> Result<Parsed, ParseError> {
     match media_type {
         MediaType::Markdown => Ok(markdown::parse(&decode::decode(bytes)?)),
         MediaType::Plain => Ok(plain::parse(decode::decode(bytes)?.into_owned())),
@@ -174,12 +196,16 @@ fn parse_within(
 
 /// Longest heading kept in a path: longer ones are prose in a heading's clothes.
 const MAX_HEADING_CHARS: usize = 200;
+/// All paths of a document together. A hostile one has a million headings, each below five long ones; beyond this, a path
+/// is the innermost heading alone.
+const MAX_PATH_BYTES: usize = 32 << 20;
 
 /// The headings in force while a document is read from top to bottom.
 #[derive(Default)]
 struct Outline {
     open: Vec<(u8, String)>,
     path: Option<Arc<[String]>>,
+    path_bytes: usize,
 }
 
 impl Outline {
@@ -194,8 +220,14 @@ impl Outline {
     }
 
     fn path(&mut self) -> Arc<[String]> {
-        let open = &self.open;
-        self.path.get_or_insert_with(|| open.iter().map(|(_, heading)| heading.clone()).collect()).clone()
+        if let Some(path) = &self.path {
+            return Arc::clone(path);
+        }
+        let first = if self.path_bytes > MAX_PATH_BYTES { self.open.len().saturating_sub(1) } else { 0 };
+        let path: Arc<[String]> = self.open.iter().skip(first).map(|(_, heading)| heading.clone()).collect();
+        self.path_bytes += path.iter().map(|heading| size_of::<String>() + heading.len()).sum::<usize>();
+        self.path = Some(Arc::clone(&path));
+        path
     }
 
     fn level_one(&self) -> Option<&str> {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
 /// A longer reply is a broken one.
-const MAX_REPLY: u64 = 1 << 30;
+const MAX_REPLY: u64 = 256 << 20;
 
 pub(super) struct Child {
     // Killed when dropped.

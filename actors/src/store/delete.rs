@@ -12,6 +12,7 @@ use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
 use deadpool_postgres::Transaction;
 use std::rc::Rc;
+use tokio_postgres::types::ToSql;
 
 /// Removes documents with all their chunks, embeddings and statistics; the collection and they are locked.
 async fn remove(
@@ -50,12 +51,20 @@ impl Serve<DeleteDocument> for Store {
     ) -> Result<Receipt, StoreError> {
         let (tenant, collection) = (delete.tenant.0, delete.collection.0);
         let mut connection = self.connection(delete.tenant, deadline).await?;
-        let transaction = connection.transaction().await?;
-        lock_collection(&transaction, tenant, collection).await?;
-        let find = "SELECT document_id FROM documents \
-                    WHERE tenant_id = $1 AND collection_id = $2 AND external_id = $3 FOR UPDATE";
-        let rows = transaction.query(find, &[&tenant, &collection, &delete.external_id]).await?;
-        let document: i64 = only_row(&rows, "document")?.get(0);
+        let find = "SELECT document_id FROM documents WHERE tenant_id = $1 AND collection_id = $2 AND external_id = $3";
+        let key: [&(dyn ToSql + Sync); 3] = [&tenant, &collection, &delete.external_id];
+        // Whoever writes its chunks, which may take long, is waited for without the collection's lock: it needs that too.
+        let (transaction, document) = loop {
+            let rows = connection.query(&format!("{find} FOR UPDATE"), &key).await?;
+            let document: i64 = only_row(&rows, "document")?.get(0);
+            let transaction = connection.transaction().await?;
+            lock_collection(&transaction, tenant, collection).await?;
+            let free = transaction.query(&format!("{find} FOR UPDATE SKIP LOCKED"), &key).await?;
+            if !free.is_empty() {
+                break (transaction, document);
+            }
+            transaction.rollback().await?;
+        };
         let receipt = remove(&transaction, tenant, collection, &[document]).await?;
         commit(transaction, &receipt).await?;
         self.done(delete.tenant, connection);
@@ -105,7 +114,8 @@ impl Serve<ListExpired> for Store {
     }
 }
 
-/// Deletes documents whose time is over, as a client would; one that was given more time meanwhile stays.
+/// Deletes documents whose time is over, as a client would; one that was given more time meanwhile stays, and one that is
+/// being written is left for the next time.
 #[derive(Debug, Clone)]
 pub struct Expire(pub Expired);
 
@@ -128,7 +138,7 @@ impl Serve<Expire> for Store {
         let transaction = connection.transaction().await?;
         lock_collection(&transaction, tenant, collection).await?;
         let find = "SELECT document_id FROM documents WHERE tenant_id = $1 AND document_id = ANY ($2) \
-                    AND expires_at <= now() ORDER BY external_id FOR UPDATE";
+                    AND expires_at <= now() ORDER BY external_id FOR UPDATE SKIP LOCKED";
         let statement = transaction.prepare_cached(find).await?;
         let documents: Vec<i64> = expired.documents.iter().map(|document| document.0).collect();
         let rows = transaction.query(&statement, &[&tenant, &documents]).await?;

@@ -1,14 +1,17 @@
 //! Making a document searchable: chunks, embeddings, lexical index and statistics in one transaction.
 //!
-//! Writers of one collection take turns by a lock on its row, held for the few milliseconds of the
-//! writes; everything slow (parsing, embedding) is done before. Readers never wait.
+//! Writers of one collection take turns by a lock on its row, held for the few milliseconds in which statistics and
+//! counters change; everything slow (parsing, embedding, writing a long document's chunks) is done before. Readers never
+//! wait. Locks are taken in one order: the collection, the document, its task; while chunks are written, the document can be
+//! changed and not deleted.
 
 use super::chunking::Chunking;
 use super::collections::Receipt;
+use super::connection::Connection;
 use super::error::StoreError;
 use super::ids::{CollectionId, DocumentId};
-use super::lexical::{Changes, Entry};
-use super::rows::insert;
+use super::lexical::Changes;
+use super::rows::{BATCH, entries, insert};
 use super::space::{self, Space};
 use super::tasks::Claim;
 use super::{Store, chunking, only_row};
@@ -60,7 +63,8 @@ pub struct PublishDocument {
     pub title: String,
     /// The parsed text where it differs from the raw bytes.
     pub text: Option<String>,
-    pub chunks: Vec<NewChunk>,
+    /// Shared with who repeats the call: a long document has a hundred thousand.
+    pub chunks: Arc<Vec<NewChunk>>,
     /// What it had to do without.
     pub warnings: Vec<String>,
     /// The active one, and others that embeddings could be had for.
@@ -134,29 +138,40 @@ pub(super) async fn count(
     Ok(())
 }
 
-impl Store {
-    /// Whether the collection, which is locked, still wants its documents cut as this one is. If not, its task is
-    /// due again at once and the lease is gone.
-    async fn cut_as_wanted(
-        &self,
-        transaction: &Transaction<'_>,
-        publish: &PublishDocument,
-    ) -> Result<bool, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM collections WHERE tenant_id = $1 AND collection_id = $2",
-            chunking::COLUMNS
-        );
-        let statement = transaction.prepare_cached(&sql).await?;
-        let Claim { tenant, task, worker, chunking, .. } = &publish.claim;
-        let row = transaction.query_one(&statement, &[&tenant.0, &publish.collection.0]).await?;
-        if Chunking::read(&row, 0) == *chunking {
-            return Ok(true);
-        }
-        let sql = "UPDATE tasks SET lease_owner = NULL, due_at = now(), attempts = greatest(attempts - 1, 0) \
-                   WHERE tenant_id = $1 AND task_id = $2 AND lease_owner = $3";
-        transaction.execute(sql, &[&tenant.0, &task.0, &worker.as_ref()]).await?;
-        Ok(false)
-    }
+/// Whether the collection still wants its documents cut as this one is.
+async fn is_cut_as_wanted(
+    transaction: &Transaction<'_>,
+    publish: &PublishDocument,
+) -> Result<bool, StoreError> {
+    let sql =
+        format!("SELECT {} FROM collections WHERE tenant_id = $1 AND collection_id = $2", chunking::COLUMNS);
+    let statement = transaction.prepare_cached(&sql).await?;
+    let row = transaction.query_one(&statement, &[&publish.claim.tenant.0, &publish.collection.0]).await?;
+    Ok(Chunking::read(&row, 0) == publish.claim.chunking)
+}
+
+/// Makes the task due again at once; the lease is gone.
+async fn give_back(connection: &Connection, claim: &Claim) -> Result<(), StoreError> {
+    let sql = "UPDATE tasks SET lease_owner = NULL, due_at = now(), attempts = greatest(attempts - 1, 0) \
+               WHERE tenant_id = $1 AND task_id = $2 AND lease_owner = $3";
+    let statement = connection.prepare_cached(sql).await?;
+    let worker: &str = &claim.worker;
+    connection.execute(&statement, &[&claim.tenant.0, &claim.task.0, &worker]).await?;
+    Ok(())
+}
+
+/// Whether this version is still the one to publish.
+async fn is_current(
+    transaction: &Transaction<'_>,
+    publish: &PublishDocument,
+    lock: &str,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT 1 FROM documents WHERE tenant_id = $1 AND document_id = $2 AND version = $3 AND status = 'running' {lock}"
+    );
+    let statement = transaction.prepare_cached(&sql).await?;
+    let (tenant, document) = (publish.claim.tenant.0, publish.document.0);
+    Ok(transaction.query_opt(&statement, &[&tenant, &document, &publish.version]).await?.is_some())
 }
 
 impl Serve<PublishDocument> for Store {
@@ -169,22 +184,8 @@ impl Serve<PublishDocument> for Store {
         let (collection, document) = (publish.collection.0, publish.document.0);
         let mut connection = self.connection(publish.claim.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
-        lock_collection(&transaction, tenant, collection).await?;
-        if !self.cut_as_wanted(&transaction, &publish).await? {
-            transaction.commit().await?;
-            self.done(publish.claim.tenant, connection);
-            return Ok(Published::Unwanted);
-        }
-        // A newer version, a lost lease or a cancelled job: this result is not wanted any more.
-        let sql = "SELECT 1 FROM documents WHERE tenant_id = $1 AND document_id = $2 AND version = $3 \
-                   AND status = 'running' FOR NO KEY UPDATE";
-        let current = transaction.prepare_cached(sql).await?;
-        let current = transaction.query_opt(&current, &[&tenant, &document, &publish.version]).await?;
-        let sql = "DELETE FROM tasks WHERE tenant_id = $1 AND task_id = $2 AND lease_owner = $3 AND document_id = $4";
-        let end = transaction.prepare_cached(sql).await?;
-        let Claim { task, worker, .. } = &publish.claim;
-        let ended = transaction.execute(&end, &[&tenant, &task.0, &worker.as_ref(), &document]).await?;
-        if current.is_none() || ended == 0 {
+        // Looked at before the work, without a lock, and again after it: newer versions need not wait for a long document.
+        if !is_current(&transaction, &publish, "").await? {
             transaction.rollback().await?;
             self.done(publish.claim.tenant, connection);
             return Ok(Published::Unwanted);
@@ -198,14 +199,33 @@ impl Serve<PublishDocument> for Store {
         let (before, length_before) = withdraw(&transaction, tenant, &[document], &mut changes).await?;
         let chunks = i64::try_from(publish.chunks.len()).unwrap_or(i64::MAX);
         let mut length = 0;
-        let mut rows = Vec::with_capacity(publish.chunks.len());
-        for chunk in publish.chunks {
-            let entry = Entry::new(publish.collection, &chunk.terms, chunk.length);
-            length += i64::from(entry.length);
-            changes.add(entry.keys.iter().copied(), 1);
-            rows.push((chunk, entry));
+        for (batch, given) in publish.chunks.chunks(BATCH).enumerate() {
+            let start = batch * BATCH;
+            let entries = entries(publish.collection, &publish.chunks, start).await?;
+            for entry in &entries {
+                length += i64::from(entry.length);
+                changes.add(entry.keys.iter().copied(), 1);
+            }
+            insert(&transaction, [tenant, collection, document], &into, start, given, &entries).await?;
         }
-        insert(&transaction, [tenant, collection, document], &into, &rows).await?;
+        lock_collection(&transaction, tenant, collection).await?;
+        if !is_cut_as_wanted(&transaction, &publish).await? {
+            transaction.rollback().await?;
+            give_back(&connection, &publish.claim).await?;
+            self.done(publish.claim.tenant, connection);
+            return Ok(Published::Unwanted);
+        }
+        // A newer version, a lost lease or a cancelled job: this result is not wanted any more.
+        let current = is_current(&transaction, &publish, "FOR NO KEY UPDATE").await?;
+        let sql = "DELETE FROM tasks WHERE tenant_id = $1 AND task_id = $2 AND lease_owner = $3 AND document_id = $4";
+        let end = transaction.prepare_cached(sql).await?;
+        let Claim { task, worker, .. } = &publish.claim;
+        if !current || transaction.execute(&end, &[&tenant, &task.0, &worker.as_ref(), &document]).await? == 0
+        {
+            transaction.rollback().await?;
+            self.done(publish.claim.tenant, connection);
+            return Ok(Published::Unwanted);
+        }
         changes.apply(&transaction, tenant, collection).await?;
         let sql = "WITH v AS (UPDATE document_versions SET text = $4 WHERE tenant_id = $1 AND document_id = $2 \
                        AND version = $3 RETURNING *) \

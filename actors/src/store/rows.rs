@@ -4,6 +4,7 @@
 //! `COPY` is not to be had: PostgreSQL refuses it to a role that row-level security binds.
 
 use super::error::StoreError;
+use super::ids::CollectionId;
 use super::lexical::Entry;
 use super::publish::NewChunk;
 use super::space::Space;
@@ -13,8 +14,8 @@ use serde_json::Value;
 use std::sync::Arc;
 use tokio_postgres::types::ToSql;
 
-/// Rows of one statement.
-const BATCH: usize = 256;
+/// Rows of one statement, and in memory at once.
+pub(super) const BATCH: usize = 256;
 
 /// What comes before the first space's parameters.
 const COMMON: usize = 20;
@@ -101,54 +102,70 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Inserts a document's chunks with their embeddings and index entries, in order.
+/// What the lexical index has of a batch of chunks, made on another thread: the store's own answers for everything else.
+pub(super) async fn entries(
+    collection: CollectionId,
+    chunks: &Arc<Vec<NewChunk>>,
+    start: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let chunks = Arc::clone(chunks);
+    let make = move || {
+        let batch = chunks.iter().skip(start).take(BATCH);
+        batch.map(|chunk| Entry::new(collection, &chunk.terms, chunk.length)).collect()
+    };
+    tokio::task::spawn_blocking(make)
+        .await
+        .map_err(|_| StoreError::Internal("the index entries were not made".to_owned()))
+}
+
+/// Inserts a batch of a document's chunks, the first being its `start`th, with their embeddings and index entries.
 pub(super) async fn insert(
     transaction: &Transaction<'_>,
     [tenant, collection, document]: [i64; 3],
     into: &[(usize, Arc<Space>)],
-    rows: &[(NewChunk, Entry)],
+    start: usize,
+    chunks: &[NewChunk],
+    entries: &[Entry],
 ) -> Result<(), StoreError> {
     let statement = transaction.prepare_cached(&statement(into)).await?;
-    for (batch, rows) in rows.chunks(BATCH).enumerate() {
-        let mut of = Columns::default();
-        for (at, (chunk, entry)) in rows.iter().enumerate() {
-            of.add(batch * BATCH + at, chunk, entry);
-        }
-        let vectors: Vec<(i64, Box<dyn ToSql + Sync>)> = into
-            .iter()
-            .map(|(at, space)| {
-                let of_space =
-                    rows.iter().map(|(chunk, _)| chunk.embeddings.get(*at).map_or(&[][..], Vec::as_slice));
-                (space.id.0, space.spec.storage.parameters(of_space))
-            })
-            .collect();
-        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![
-            &tenant,
-            &collection,
-            &document,
-            &of.ordinals,
-            &of.texts,
-            &of.starts,
-            &of.ends,
-            &of.headings,
-            &of.tokens,
-            &of.hashes,
-            &of.places,
-            &of.lengths,
-            &of.impacts,
-            &of.first_keys,
-            &of.last_keys,
-            &of.keys,
-            &of.match_starts,
-            &of.match_ends,
-            &of.prefixes,
-            &of.others,
-        ];
-        for (id, vectors) in &vectors {
-            parameters.push(id);
-            parameters.push(vectors.as_ref());
-        }
-        transaction.execute(&statement, &parameters).await?;
+    let mut of = Columns::default();
+    for (at, (chunk, entry)) in chunks.iter().zip(entries).enumerate() {
+        of.add(start + at, chunk, entry);
     }
+    let vectors: Vec<(i64, Box<dyn ToSql + Sync>)> = into
+        .iter()
+        .map(|(at, space)| {
+            let of_space =
+                chunks.iter().map(|chunk| chunk.embeddings.get(*at).map_or(&[][..], Vec::as_slice));
+            (space.id.0, space.spec.storage.parameters(of_space))
+        })
+        .collect();
+    let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![
+        &tenant,
+        &collection,
+        &document,
+        &of.ordinals,
+        &of.texts,
+        &of.starts,
+        &of.ends,
+        &of.headings,
+        &of.tokens,
+        &of.hashes,
+        &of.places,
+        &of.lengths,
+        &of.impacts,
+        &of.first_keys,
+        &of.last_keys,
+        &of.keys,
+        &of.match_starts,
+        &of.match_ends,
+        &of.prefixes,
+        &of.others,
+    ];
+    for (id, vectors) in &vectors {
+        parameters.push(id);
+        parameters.push(vectors.as_ref());
+    }
+    transaction.execute(&statement, &parameters).await?;
     Ok(())
 }

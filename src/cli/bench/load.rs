@@ -122,7 +122,7 @@ async fn publish(
         version: document.version,
         title: document.title,
         text: None,
-        chunks: made,
+        chunks: made.into(),
         warnings: Vec::new(),
         spaces: vec![Arc::clone(space)],
     };

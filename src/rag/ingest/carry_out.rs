@@ -2,7 +2,7 @@
 
 use super::embed::embed;
 use super::notify::notify;
-use super::prepare::{prepare, read};
+use super::prepare::{prepare, read, read_reply};
 use super::situate::{Situated, situate};
 use super::spaces;
 use super::worker::STEP;
@@ -16,7 +16,8 @@ use mcp_rag_actors::store::{
     WaitingDocument, Work,
 };
 use mcp_rag_actors::trace::TARGET;
-use mcp_rag_text::parse::{MediaType, Parsed};
+use mcp_rag_text::parse::MediaType;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::{Instrument, info_span};
 
@@ -24,8 +25,14 @@ use tracing::{Instrument, info_span};
 const ATTEMPTS: u32 = 40;
 /// How often the active space may change while a document is embedded.
 const SPACE_CHANGES: usize = 5;
+/// Text formats too are read in a process apart from this length on: so much can need much.
+const APART: usize = 256 << 10;
+/// On top of a step's time, for each chunk that is written.
+const CHUNK: Duration = Duration::from_millis(20);
 /// Waiting for a process included.
 const PARSE: Duration = Duration::from_secs(3600);
+/// Of a long document, until it asks for room again.
+const MOST_PAUSE: Duration = Duration::from_secs(60);
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(10) };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +40,8 @@ pub(super) enum Outcome {
     Done,
     /// Something it needs is away.
     PutOff,
-    /// Something that only some documents need is away: the worker goes on with others.
+    /// Something that only some documents need is away, or too many long ones are under way: the worker goes on with
+    /// others.
     Later,
     /// The end of a job was written.
     Finished,
@@ -47,6 +55,8 @@ enum Failure {
     Away(Error),
     /// A chat model that is to situate its chunks is away.
     Unsituated(ModelError),
+    /// There is no room for one as long as this.
+    Long,
 }
 
 impl From<String> for Failure {
@@ -97,6 +107,13 @@ pub(super) async fn carry_out(rag: &Rag, task: Task) -> Outcome {
                     tracing::info!(%error, document = %id, "waits for the chat model that situates its chunks");
                     count("put_off");
                     put_off(rag, claim, BACKOFF.delay(u32::try_from(put_offs).unwrap_or(0) + 1, 0.5)).await;
+                    Outcome::Later
+                }
+                Err(Failure::Long) => {
+                    count("waits");
+                    let pause =
+                        Duration::from_secs(u64::try_from(put_offs).unwrap_or(0).saturating_add(1) * 5);
+                    put_off(rag, claim, pause.min(MOST_PAUSE)).await;
                     Outcome::Later
                 }
                 Err(Failure::Away(error)) if age >= Duration::from_millis(limits.give_up_after_ms) => {
@@ -165,15 +182,18 @@ async fn ingest(
     mut document: WaitingDocument,
     age: Duration,
 ) -> Result<(), Failure> {
-    let parsed = read_apart(rag, &mut document).await?;
+    let reply = read_apart(rag, &mut document).await?;
     let (id, version) = (document.id, document.version);
     let collection = persist(|| collection_of(rag, claim, &document)).await?;
     let home = collection.id;
     let tokenizer = rag.embedder.tokenizer().clone();
     let chunking = claim.chunking;
+    // What follows needs memory as the text is long.
+    let length = reply.as_ref().map_or(document.raw.len(), Vec::len);
+    let _place = rag.room.enter(length).await.ok_or(Failure::Long)?;
     // A thread that may block or panic without hurting anyone else's work.
     let prepared = tokio::task::spawn_blocking(move || {
-        let parsed = parsed.map_or_else(|| read(&document), Ok)?;
+        let parsed = reply.map_or_else(|| read(&document), |reply| read_reply(&reply))?;
         prepare(&document, parsed, &collection, chunking, &tokenizer)
     });
     let prepared = prepared.instrument(info_span!(target: TARGET, "prepare", document = %id)).await;
@@ -193,6 +213,8 @@ async fn ingest(
     for _ in 0..SPACE_CHANGES {
         let embedding = embed(rag, claim, id, &mut prepared);
         let spaces = embedding.instrument(info_span!(target: TARGET, "embed")).await?;
+        let chunks = Arc::new(std::mem::take(&mut prepared.chunks));
+        let within = STEP + CHUNK * u32::try_from(chunks.len()).unwrap_or(u32::MAX);
         let publish = || {
             let publish = PublishDocument {
                 claim: claim.clone(),
@@ -201,48 +223,51 @@ async fn ingest(
                 version,
                 title: prepared.title.clone(),
                 text: prepared.text.clone(),
-                chunks: prepared.chunks.clone(),
+                chunks: Arc::clone(&chunks),
                 warnings: warnings.clone(),
                 spaces: spaces.clone(),
             };
-            rag.store.call(publish, Deadline::within(STEP))
+            rag.store.call(publish, Deadline::within(within))
         };
-        match persist(publish).instrument(info_span!(target: TARGET, "publish")).await? {
-            Published::Done => return Ok(()),
-            Published::Unwanted => {
-                tracing::info!(document = %id, "superseded, cancelled or taken over meanwhile");
-                end(rag, claim.clone(), None).await; // nothing is left to do for whoever holds it
-                return Ok(());
-            }
+        let published = persist(publish).instrument(info_span!(target: TARGET, "publish")).await;
+        if matches!(published, Ok(Published::SpaceChanged)) {
             // What is embedded already was for the space before.
-            Published::SpaceChanged => rag.catalog.forget(),
+            prepared.chunks = Arc::try_unwrap(chunks).unwrap_or_else(|chunks| (*chunks).clone());
+            rag.catalog.forget();
+            continue;
         }
+        // A long document's chunks are millions of strings; to let go of them takes a while too.
+        tokio::task::spawn_blocking(move || drop(chunks));
+        if published? == Published::Unwanted {
+            tracing::info!(document = %id, "superseded, cancelled or taken over meanwhile");
+            end(rag, claim.clone(), None).await; // nothing is left to do for whoever holds it
+        }
+        return Ok(());
     }
     Err(Failure::Away(Error::new(Code::Unavailable, "the embedding spaces keep changing")))
 }
 
-/// Has a document of a harmful format read by a process of its own; any other is read later, and here.
-async fn read_apart(rag: &Rag, document: &mut WaitingDocument) -> Result<Option<Parsed>, Failure> {
+/// Has a document of a harmful format, or a long one, read by a process of its own: its reply. Any other is read later,
+/// and here.
+async fn read_apart(rag: &Rag, document: &mut WaitingDocument) -> Result<Option<Vec<u8>>, Failure> {
     let harmful = document.media_type.parse::<MediaType>().is_ok_and(MediaType::is_harmful);
-    if !harmful {
+    if !harmful && document.raw.len() <= APART {
         return Ok(None);
     }
-    // Its text is never the raw bytes, so they are not needed any more.
-    let raw = std::mem::take(&mut document.raw);
+    // A harmful one's text is never the raw bytes, so they are not needed any more.
+    let raw = if harmful { std::mem::take(&mut document.raw) } else { document.raw.clone() };
     let span = info_span!(target: TARGET, "parse", document = %document.id);
     let reply = rag.parser.parse(&document.media_type, raw, Deadline::within(PARSE)).instrument(span).await;
-    let reply = match reply {
-        Ok(reply) => reply,
-        Err(ParserError::Call(error)) => return Err(Failure::Away(Error::from(error))),
+    match reply {
+        Ok(reply) => Ok(Some(reply)),
+        Err(ParserError::Call(error)) => Err(Failure::Away(Error::from(error))),
         Err(error @ ParserError::Start(_)) => {
-            return Err(Failure::Away(Error::new(Code::Unavailable, error.to_string())));
+            Err(Failure::Away(Error::new(Code::Unavailable, error.to_string())))
         }
         Err(error @ (ParserError::Slow(_) | ParserError::Died { .. })) => {
-            return Err(Failure::Document(error.to_string()));
+            Err(Failure::Document(error.to_string()))
         }
-    };
-    let parsed: Result<Parsed, String> = serde_json::from_slice(&reply).map_err(|error| error.to_string())?;
-    Ok(Some(parsed?))
+    }
 }
 
 async fn collection_of(rag: &Rag, claim: &Claim, document: &WaitingDocument) -> Result<Collection, Error> {

@@ -7,6 +7,7 @@ mod carry_out;
 mod embed;
 mod notify;
 mod prepare;
+mod room;
 mod situate;
 mod spaces;
 mod sweep;
@@ -16,6 +17,7 @@ mod worker;
 pub use accept::{Incoming, Rejected, Wish, holds_nul};
 pub use notify::{JobProgress, JobView};
 pub use prepare::embedded_texts;
+pub use room::Room;
 pub use vectors::{ChunkVector, KnownVectors, VectorsView};
 pub use worker::Worker;
 

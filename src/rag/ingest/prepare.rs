@@ -53,6 +53,11 @@ pub(super) fn read(document: &WaitingDocument) -> Result<Parsed, String> {
     parse(&document.raw, media_type, &ParseLimits::default()).map_err(|error| error.to_string())
 }
 
+/// What a process apart made of a document.
+pub(super) fn read_reply(reply: &[u8]) -> Result<Parsed, String> {
+    serde_json::from_slice::<Result<Parsed, String>>(reply).map_err(|error| error.to_string())?
+}
+
 /// Chunks and analyses; pure, CPU-bound, linear in the document. An error is for the client to read.
 pub(super) fn prepare(
     document: &WaitingDocument,

@@ -12,7 +12,7 @@ pub(super) fn parse(bytes: &[u8], limits: &ParseLimits, nesting: u8) -> Result<P
     let malformed = || ParseError::Malformed { format: "e-mail", reason: "it has no header".to_owned() };
     let message = message.ok_or_else(malformed)?;
     let mut writer = Writer::new(limits);
-    let subject = message.subject().unwrap_or_default().trim().to_owned();
+    let subject = message.subject().unwrap_or_default().replace('\0', " ").trim().to_owned();
     writer.heading(1, &subject);
     writer.block(BlockKind::Paragraph, &head(&message));
     body(&message, limits, &mut writer)?;

@@ -53,7 +53,7 @@ pub(super) fn parse(bytes: &[u8], limits: &ParseLimits) -> Result<Parsed, ParseE
         }
         sheets.push(Sheet { lines: lines::of(canvas.glyphs), height: f64::from(height) });
     }
-    if !sheets.is_empty() && sheets.iter().all(|sheet| sheet.lines.is_empty()) {
+    if sheets.iter().all(|sheet| sheet.lines.is_empty()) {
         return Err(ParseError::NoText);
     }
     prose::drop_furniture(&mut sheets);

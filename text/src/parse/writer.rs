@@ -60,7 +60,8 @@ impl Writer {
     /// A heading of level 1 to 6; the document's first one of level 1 is its title.
     pub(super) fn heading(&mut self, level: u8, words: &str) {
         let level = level.clamp(1, 6);
-        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        let blank = |c: char| c.is_whitespace() || c == '\0';
+        let words = words.split(blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         if words.is_empty() {
             return;
         }
@@ -83,6 +84,8 @@ impl Writer {
         if block.is_empty() || self.is_full() {
             return;
         }
+        // What was packed or encoded may bring it, and PostgreSQL cannot store it.
+        let block = if block.contains('\0') { &*block.replace('\0', " ") } else { block };
         if !self.text.is_empty() {
             self.text.push_str("\n\n");
         }

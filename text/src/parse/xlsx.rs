@@ -2,6 +2,7 @@
 
 mod cells;
 mod regions;
+mod strings;
 mod values;
 
 use super::archive::{Archive, Relation};
@@ -24,8 +25,11 @@ pub(super) fn parse(bytes: &[u8], limits: &ParseLimits) -> Result<Parsed, ParseE
         let Some(relation) = relations.iter().find(|relation| relation.kind == kind) else { return Ok(None) };
         archive.xml(&relation.target)
     };
-    let values = Values::read(&workbook, part("sharedStrings")?.as_ref(), part("styles")?.as_ref());
-    let people = people(part("person")?.as_ref());
+    let (styles, people) = (part("styles")?, people(part("person")?.as_ref()));
+    let strings = relations.iter().find(|relation| relation.kind == "sharedStrings");
+    let strings = strings.map(|relation| archive.bytes(&relation.target)).transpose()?.flatten();
+    let strings = strings.map(|bytes| strings::read(&bytes, limits)).transpose()?.unwrap_or_default();
+    let values = Values::new(&workbook, strings, styles.as_ref());
     let mut writer = Writer::new(limits);
     let sheets = workbook.child("sheets");
     for sheet in sheets.into_iter().flat_map(|sheets| sheets.all("sheet")) {
@@ -41,7 +45,7 @@ pub(super) fn parse(bytes: &[u8], limits: &ParseLimits) -> Result<Parsed, ParseE
         writer.heading(2, name);
         if relation.kind != "chartsheet" {
             let grid = cells::read(&bytes, &values, limits)?;
-            regions::write(grid, &mut writer);
+            regions::write(grid, limits, &mut writer)?;
         }
         let relations = archive.relations(&relation.target)?;
         charts(&mut archive, &relations, &mut writer)?;

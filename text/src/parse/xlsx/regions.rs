@@ -2,7 +2,7 @@
 
 use super::cells::Grid;
 use super::{Writer, markdown_table};
-use crate::parse::BlockKind;
+use crate::parse::{BlockKind, ParseError, ParseLimits};
 
 /// A table's place; the four sides are within it.
 #[derive(Clone, Copy)]
@@ -13,13 +13,24 @@ struct Region {
     right: u32,
 }
 
+impl Region {
+    fn places(&self) -> usize {
+        (self.bottom - self.top + 1) as usize * (self.right - self.left + 1) as usize
+    }
+}
+
 /// Writes each region of a sheet, from the top and the left.
-pub(super) fn write(mut grid: Grid, writer: &mut Writer) {
+pub(super) fn write(mut grid: Grid, limits: &ParseLimits, writer: &mut Writer) -> Result<(), ParseError> {
     let mut regions = find(&grid);
+    // The longest row and the longest column of a sheet, where they meet, are one table of seventeen thousand million.
+    let limit = 4 * limits.max_nodes;
+    if regions.iter().map(Region::places).sum::<usize>() > limit {
+        return Err(ParseError::TooComplex { limit });
+    }
     regions.sort_by_key(|region| (region.top, region.left));
     for region in regions {
         if writer.is_full() {
-            return;
+            break;
         }
         let rows: Vec<Vec<String>> =
             (region.top..=region.bottom).map(|row| take(&mut grid, row, region)).collect();
@@ -39,6 +50,7 @@ pub(super) fn write(mut grid: Grid, writer: &mut Writer) {
             (None, _) => {} // within another region
         }
     }
+    Ok(())
 }
 
 /// One cell merged over a table's whole width says what the table is about.

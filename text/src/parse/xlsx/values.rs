@@ -23,10 +23,10 @@ pub(super) struct Values {
 }
 
 impl Values {
-    pub(super) fn read(workbook: &Element, strings: Option<&Element>, styles: Option<&Element>) -> Self {
+    pub(super) fn new(workbook: &Element, strings: Vec<String>, styles: Option<&Element>) -> Self {
         let properties = workbook.child("workbookPr").and_then(|properties| properties.attribute("date1904"));
         Self {
-            strings: strings.into_iter().flat_map(|part| part.all("si")).map(runs).collect(),
+            strings,
             styles: styles.map(shown).unwrap_or_default(),
             from_1904: matches!(properties, Some("1" | "true")),
         }
@@ -96,19 +96,6 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let (day, month) =
         (of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
     (year + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// Runs of rich text, without the readings above East Asian words.
-fn runs(item: &Element) -> String {
-    let mut text = String::new();
-    for element in item.elements() {
-        match element.name.as_str() {
-            "t" => text.push_str(&element.text()),
-            "r" => text.push_str(&element.child("t").map(Element::text).unwrap_or_default()),
-            _ => {}
-        }
-    }
-    text
 }
 
 fn shown(styles: &Element) -> Vec<Shows> {
