@@ -1,5 +1,6 @@
 use super::client::Client;
 use super::search::collections;
+use super::tuning::Tuning;
 use super::{Global, out};
 use crate::config::Settings;
 use crate::rag::answer::Answer;
@@ -16,12 +17,22 @@ pub(super) struct Ask {
     /// Collections to answer from; all by default.
     #[arg(long, short)]
     collection: Vec<String>,
+    /// How much of the question must be found before it is answered, 0 to 1.
+    #[arg(long, value_name = "0..1")]
+    min_support: Option<f32>,
+    #[command(flatten)]
+    tuning: Tuning,
 }
 
 impl Ask {
     pub(super) async fn run(self, global: &Global, settings: Settings) -> Result<ExitCode> {
+        let mut body = json!({
+            "question": self.question,
+            "collections": collections(&self.collection),
+            "min_support": self.min_support,
+        });
+        self.tuning.apply(&mut body)?;
         let client = Client::open(global, settings).await?;
-        let body = json!({"question": self.question, "collections": collections(&self.collection)});
         let answer = client.json(Method::POST, "/v1/answers", Some(&body)).await;
         client.close().await;
         let answer = answer?;

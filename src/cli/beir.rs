@@ -1,7 +1,10 @@
-//! Retrieval sets in BEIR layout: `corpus.jsonl`, `queries.jsonl`, `qrels.tsv` (or `qrels/test.tsv`).
+//! Retrieval sets in BEIR layout: `corpus.jsonl`, `queries.jsonl`, `qrels.tsv` (or `qrels/SPLIT.tsv`), graded or not;
+//! with expected answers in the queries, and `queries_unanswerable.jsonl`, also sets of questions.
 
+use super::bench::dice::Dice;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -19,27 +22,84 @@ pub(super) struct Entry {
 /// Relevance by document for each query that has any.
 pub(super) type Judgements = BTreeMap<String, HashMap<String, f64>>;
 
+/// A query as a file has it.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    #[serde(rename = "_id")]
+    id: String,
+    text: String,
+    #[serde(default)]
+    answers: Option<Vec<String>>,
+    #[serde(default)]
+    metadata: Option<Metadata>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    answers: Option<Vec<String>>,
+}
+
+/// A query, with what is a right answer to it where that is known.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) id: String,
+    pub(super) text: String,
+    pub(super) answers: Option<Vec<String>>,
+}
+
+impl From<Asked> for Question {
+    fn from(asked: Asked) -> Self {
+        let answers = asked.answers.or(asked.metadata.and_then(|metadata| metadata.answers));
+        Self { id: asked.id, text: asked.text, answers: answers.filter(|answers| !answers.is_empty()) }
+    }
+}
+
 pub(super) struct Dataset {
     pub(super) name: String,
     pub(super) corpus: Vec<Entry>,
-    /// Those with judgements.
-    pub(super) queries: Vec<Entry>,
+    /// Those with judgements; of a set of questions those with expected answers.
+    pub(super) queries: Vec<Question>,
+    /// Questions that no document answers.
+    pub(super) unanswerable: Vec<Question>,
     pub(super) judgements: Judgements,
 }
 
 impl Dataset {
-    pub(super) fn read(folder: &Path) -> Result<Self> {
-        let corpus = entries(&folder.join("corpus.jsonl"))?;
-        let mut queries = entries(&folder.join("queries.jsonl"))?;
+    /// `answers`: as a set of questions.
+    pub(super) fn read(folder: &Path, split: &str, answers: bool) -> Result<Self> {
+        let corpus: Vec<Entry> = entries(&folder.join("corpus.jsonl"))?;
+        let asked = |name: &str| -> Result<Vec<Question>> {
+            Ok(entries::<Asked>(&folder.join(name))?.into_iter().map(Question::from).collect())
+        };
+        let mut queries = asked("queries.jsonl")?;
         let flat = folder.join("qrels.tsv");
-        let qrels = if flat.exists() { flat } else { folder.join("qrels/test.tsv") };
-        let judgements = judgements(&qrels)?;
-        queries.retain(|query| judgements.contains_key(&query.id));
+        let qrels = if flat.exists() { flat } else { folder.join("qrels").join(format!("{split}.tsv")) };
+        let judgements = if answers && !qrels.exists() { Judgements::new() } else { judgements(&qrels)? };
+        let mut unanswerable = Vec::new();
+        if answers {
+            queries.retain(|query| query.answers.is_some());
+            if folder.join("queries_unanswerable.jsonl").exists() {
+                unanswerable = asked("queries_unanswerable.jsonl")?;
+                unanswerable.iter_mut().for_each(|question| question.answers = None);
+            }
+        } else {
+            queries.retain(|query| judgements.contains_key(&query.id));
+        }
         if corpus.is_empty() || queries.is_empty() {
-            bail!("{} holds no documents or no judged queries", folder.display());
+            let wanted = if answers { "questions with `answers`" } else { "judged queries" };
+            bail!("{} holds no documents or no {wanted}", folder.display());
         }
         let name = folder.canonicalize()?.file_name().map(|name| name.to_string_lossy().into_owned());
-        Ok(Self { name: name.unwrap_or_default(), corpus, queries, judgements })
+        Ok(Self { name: name.unwrap_or_default(), corpus, queries, unanswerable, judgements })
+    }
+
+    /// Keeps at most `limit` queries of each kind, always the same ones for a seed.
+    pub(super) fn sample(&mut self, limit: usize, seed: u64) {
+        for queries in [&mut self.queries, &mut self.unanswerable] {
+            Dice::new(seed).shuffle(queries);
+            queries.truncate(limit);
+        }
     }
 }
 
@@ -52,7 +112,7 @@ fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(usize, String)>>> {
     Ok(BufReader::new(file).lines().enumerate().map(line))
 }
 
-fn entries(path: &Path) -> Result<Vec<Entry>> {
+fn entries<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let mut entries = Vec::new();
     for line in lines(path)? {
         let (at, line) = line?;

@@ -1,21 +1,23 @@
 //! Retrieval metrics as trec_eval and BEIR define them.
 
-use serde::Serialize;
 use std::collections::HashMap;
 
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Metrics {
-    #[serde(rename = "ndcg@10")]
     pub(super) ndcg_10: f64,
-    #[serde(rename = "recall@10")]
     pub(super) recall_10: f64,
-    #[serde(rename = "recall@100")]
     pub(super) recall_100: f64,
-    #[serde(rename = "mrr@10")]
     pub(super) mrr_10: f64,
 }
 
 impl Metrics {
+    pub(super) const NAMES: [&'static str; 4] = ["ndcg@10", "recall@10", "recall@100", "mrr@10"];
+
+    pub(super) fn named(self) -> [(&'static str, f64); 4] {
+        let [ndcg, recall_10, recall_100, mrr] = Self::NAMES;
+        [(ndcg, self.ndcg_10), (recall_10, self.recall_10), (recall_100, self.recall_100), (mrr, self.mrr_10)]
+    }
+
     /// Of one ranking of documents, best first, each at most once.
     pub(super) fn of(ranking: &[String], relevant: &HashMap<String, f64>) -> Self {
         let gain = |document: &String| relevant.get(document).copied().unwrap_or(0.0);
@@ -35,16 +37,6 @@ impl Metrics {
             recall_10: recall(10),
             recall_100: recall(100),
             mrr_10: first.map_or(0.0, |place| 1.0 / (place as f64 + 1.0)),
-        }
-    }
-
-    pub(super) fn mean(all: &[Self]) -> Self {
-        let mean = |of: fn(&Self) -> f64| all.iter().map(of).sum::<f64>() / all.len().max(1) as f64;
-        Self {
-            ndcg_10: mean(|one| one.ndcg_10),
-            recall_10: mean(|one| one.recall_10),
-            recall_100: mean(|one| one.recall_100),
-            mrr_10: mean(|one| one.mrr_10),
         }
     }
 }

@@ -15,6 +15,7 @@ mod parse;
 mod search;
 mod serve;
 mod spaces;
+mod tuning;
 mod walk;
 
 use crate::app::{Origin, Role};

@@ -1,4 +1,5 @@
 use super::client::Client;
+use super::tuning::Tuning;
 use super::{Global, out};
 use crate::config::Settings;
 use crate::rag::search::{SearchResponse, SearchResult};
@@ -23,6 +24,14 @@ pub(super) struct Search {
     top_k: u16,
     #[arg(long, value_enum, default_value = "hybrid")]
     mode: Mode,
+    /// A further query that is searched beside the first; may be repeated.
+    #[arg(long, value_name = "QUERY")]
+    also: Vec<String>,
+    /// Go on where an earlier page ended, with its `next_cursor`.
+    #[arg(long)]
+    cursor: Option<String>,
+    #[command(flatten)]
+    tuning: Tuning,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -49,13 +58,19 @@ pub(super) fn collections(names: &[String]) -> Value {
 
 impl Search {
     pub(super) async fn run(self, global: &Global, settings: Settings) -> Result<ExitCode> {
-        let client = Client::open(global, settings).await?;
-        let body = json!({
-            "query": self.query,
+        let query = match self.also.as_slice() {
+            [] => json!(self.query),
+            also => json!([std::slice::from_ref(&self.query), also].concat()),
+        };
+        let mut body = json!({
+            "query": query,
             "collections": collections(&self.collection),
             "top_k": self.top_k,
             "mode": self.mode.as_str(),
+            "cursor": self.cursor,
         });
+        self.tuning.apply(&mut body)?;
+        let client = Client::open(global, settings).await?;
         let found = client.json(Method::POST, "/v1/search", Some(&body)).await;
         client.close().await;
         let found = found?;
@@ -71,6 +86,9 @@ impl Search {
             out(&style(format!("degraded: {} ({}), used {}", stage.stage, stage.reason, stage.fallback))
                 .yellow()
                 .to_string());
+        }
+        if let Some(cursor) = &found.next_cursor {
+            out(&style(format!("more: --cursor {cursor}")).dim().to_string());
         }
         let count = found.results.len();
         out(&style(format!("{count} chunks in {:.1} ms", found.timings.total_ms)).dim().to_string());
@@ -101,6 +119,10 @@ fn print(place: usize, result: &SearchResult) {
         legs.join("  ")
     );
     out(&style(source).dim().to_string());
+    let others = [(result.duplicates, "nearly the same"), (result.same_document, "of the same document")];
+    for (count, what) in others.iter().filter(|(count, _)| *count > 0) {
+        out(&style(format!("    and {count} more {what}")).dim().to_string());
+    }
     out(&format!("    {}\n", shorten(&result.text, SHOWN).replace('\n', "\n    ")));
 }
 

@@ -87,6 +87,8 @@ pub struct SearchSettings {
     pub ef_search: Option<u16>,
     /// Candidates of a space of bits that are compared again, for each that is wanted.
     pub oversampling: u16,
+    /// What other queries by the chat model are worth waiting for.
+    pub rewrite_timeout_ms: u64,
 }
 
 #[derive(Debug, thiserror::Error)]

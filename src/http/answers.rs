@@ -1,5 +1,6 @@
 use super::admission::{Place, Ticket};
 use super::body::Json;
+use super::search::options::{GroupBy, Queries, RecencyRequest};
 use super::search::{Degrade, ModeName, SearchRequest};
 use super::{ApiError, Principal, State, resource, sse};
 use crate::error::{Code, Error};
@@ -44,6 +45,19 @@ pub(super) struct AnswerRequest {
     #[serde(default)]
     degrade: Degrade,
     embedding: Option<Vec<f32>>,
+    /// Have the chat model add queries that mean the same as the question.
+    #[serde(default)]
+    rewrite: bool,
+    /// Of passages with nearly the same text use only the best.
+    #[serde(default)]
+    collapse: bool,
+    /// Use one passage of each document.
+    group_by: Option<GroupBy>,
+    /// 0 to 1: how much being unlike the passages before it counts, beside the score.
+    diversity: Option<f32>,
+    recency: Option<RecencyRequest>,
+    /// 0 to 1: how much of the question the extractive engine must find before it answers; higher abstains more.
+    min_support: Option<f32>,
     /// Answer as server-sent events: `search`, `delta`, `citation`, then `done` or `error`.
     #[serde(default)]
     stream: bool,
@@ -61,8 +75,11 @@ impl AnswerRequest {
         if self.max_output_tokens == Some(0) {
             return Err(Error::invalid("max_output_tokens", "`max_output_tokens` is at least 1"));
         }
+        if self.min_support.is_some_and(|support| !(0.0..=1.0).contains(&support)) {
+            return Err(Error::invalid("min_support", "`min_support` is between 0 and 1"));
+        }
         let search = SearchRequest {
-            query: Some(self.question.clone()),
+            query: Some(Queries::One(self.question.clone())),
             collections: self.collections,
             top_k: self.top_k,
             mode: self.mode,
@@ -72,11 +89,18 @@ impl AnswerRequest {
             rerank: self.rerank,
             degrade: self.degrade,
             embedding: self.embedding,
+            rewrite: self.rewrite,
+            collapse: self.collapse,
+            group_by: self.group_by,
+            diversity: self.diversity,
+            recency: self.recency,
+            cursor: None,
         };
         Ok(AnswerQuery {
             question: self.question,
             search: search.into_query("question", PASSAGES)?,
             instructions: self.instructions,
+            min_support: self.min_support,
             max_output_tokens: self.max_output_tokens.unwrap_or(u32::MAX),
         })
     }

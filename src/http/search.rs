@@ -1,3 +1,5 @@
+pub(super) mod options;
+
 use super::admission::Ticket;
 use super::body::Json;
 use super::{ApiError, Principal, State, resource};
@@ -8,6 +10,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::ContentType;
 use actix_web::web::{self, Data, ServiceConfig};
 use mcp_rag_actors::store::Mode;
+use options::{Extras, GroupBy, Queries, RecencyRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -52,8 +55,8 @@ pub(super) enum Degrade {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SearchRequest {
-    /// Required, except with `embedding` and `mode: dense`.
-    pub(super) query: Option<String>,
+    /// Required, except with `embedding` and `mode: dense`: a string, or up to 8 that are searched together.
+    pub(super) query: Option<Queries>,
     /// Names of collections; all visible ones by default.
     pub(super) collections: Option<Vec<String>>,
     /// 1 to 100, 10 by default.
@@ -74,13 +77,33 @@ pub(super) struct SearchRequest {
     pub(super) degrade: Degrade,
     /// A vector in place of the embedded text in the dense leg.
     pub(super) embedding: Option<Vec<f32>>,
+    /// Have the chat model add queries that mean the same; without one the response is marked degraded.
+    #[serde(default)]
+    pub(super) rewrite: bool,
+    /// Of results with nearly the same text give only the best.
+    #[serde(default)]
+    pub(super) collapse: bool,
+    /// Give one result of each document.
+    pub(super) group_by: Option<GroupBy>,
+    /// 0 to 1: how much being unlike the results before it counts, beside the score.
+    pub(super) diversity: Option<f32>,
+    pub(super) recency: Option<RecencyRequest>,
+    /// The `next_cursor` of the page before; all other fields but `top_k` and `max_tokens` stay the same.
+    pub(super) cursor: Option<String>,
 }
 
 impl SearchRequest {
     /// A valid search, or what is wrong with this one; `text` names the field with the words.
     pub(super) fn into_query(self, text: &'static str, default_top_k: u16) -> Result<SearchQuery, Error> {
         let mode = Mode::from(self.mode);
-        check_text(self.query.as_deref(), text, self.embedding.is_some() && mode == Mode::Dense)?;
+        let (query, also) = match self.query {
+            Some(queries) => {
+                let (first, also) = queries.split();
+                (Some(first), also)
+            }
+            None => (None, Vec::new()),
+        };
+        check_text(query.as_deref(), text, self.embedding.is_some() && mode == Mode::Dense)?;
         let top_k = self.top_k.unwrap_or(default_top_k);
         if !(1..=100).contains(&top_k) {
             return Err(Error::invalid("top_k", "`top_k` is between 1 and 100"));
@@ -92,7 +115,7 @@ impl SearchRequest {
         if self.min_score.is_some_and(|score| !score.is_finite()) {
             return Err(Error::invalid("min_score", "`min_score` is a finite number"));
         }
-        if self.rerank && self.query.is_none() {
+        if self.rerank && query.is_none() {
             return Err(Error::invalid("rerank", "`rerank` needs a `query`"));
         }
         if self.max_tokens == Some(0) {
@@ -102,8 +125,17 @@ impl SearchRequest {
             let message = format!("`collections` holds at most {MAX_COLLECTIONS} names");
             return Err(Error::invalid("collections", message));
         }
+        let extras = Extras {
+            rewrite: self.rewrite,
+            collapse: self.collapse,
+            group_by: self.group_by,
+            diversity: self.diversity,
+            recency: self.recency,
+            cursor: self.cursor,
+        };
+        let options = extras.into_options(also, embedding.is_some(), query.is_some())?;
         Ok(SearchQuery {
-            text: self.query,
+            text: query,
             embedding,
             collections: self.collections,
             top_k,
@@ -113,6 +145,7 @@ impl SearchRequest {
             max_tokens: self.max_tokens,
             rerank: self.rerank,
             allow_degraded: self.degrade == Degrade::Allow,
+            options,
         })
     }
 }

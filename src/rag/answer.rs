@@ -36,6 +36,8 @@ pub struct AnswerQuery {
     pub question: String,
     pub search: SearchQuery,
     pub instructions: Option<String>,
+    /// In place of `generator.min_support`.
+    pub min_support: Option<f32>,
     pub max_output_tokens: u32,
 }
 
@@ -185,6 +187,7 @@ impl Rag {
             term_weights: Arc::new(weights.unwrap_or_default()),
             language,
             instructions: query.instructions.clone(),
+            min_support: query.min_support.unwrap_or(self.settings().generator.min_support),
             max_output_tokens: query.max_output_tokens,
         };
         Ok((prompt, unweighted))

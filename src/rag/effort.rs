@@ -37,7 +37,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn settings(recall: f64, ef_search: Option<u16>) -> SearchSettings {
-        SearchSettings { deadline_ms: 5000, candidates: 50, recall, ef_search, oversampling: 8 }
+        SearchSettings {
+            deadline_ms: 5000,
+            candidates: 50,
+            recall,
+            ef_search,
+            oversampling: 8,
+            rewrite_timeout_ms: 2000,
+        }
     }
 
     proptest! {

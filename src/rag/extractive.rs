@@ -67,8 +67,9 @@ impl Extractive {
             .collect();
         let found = candidates(&question, &passages);
         let cosines = self.cosines(prompt, &found, &passages).await;
+        let policy = Policy { min_support: prompt.min_support, ..Policy::default() };
         let uncompared = cosines.as_ref().err().map(ModelError::reason);
-        let chosen = choose(&found, &passages, cosines.ok().as_deref(), &Policy::default());
+        let chosen = choose(&found, &passages, cosines.ok().as_deref(), &policy);
         let quote = |selected: &extract::Selected| {
             let text = passages[selected.passage].text.get(selected.span.clone()).unwrap_or_default();
             format!("{} [{}]", one_line(text), selected.passage + 1)

@@ -13,16 +13,21 @@ pub(super) struct Ranked {
 }
 
 impl Rag {
-    /// How many results to fetch, and whether they will be reranked.
-    pub(super) fn candidates(&self, query: &SearchQuery, degraded: &mut Vec<Degradation>) -> (u16, bool) {
+    /// How many results to fetch, at least `depth`, and whether they will be reranked.
+    pub(super) fn candidates(
+        &self,
+        depth: u16,
+        query: &SearchQuery,
+        degraded: &mut Vec<Degradation>,
+    ) -> (u16, bool) {
         if !query.rerank {
-            return (query.top_k, false);
+            return (depth, false);
         }
-        match self.reranker.candidates(query.top_k) {
+        match self.reranker.candidates(depth) {
             Ok(candidates) => (candidates, true),
             Err(error) => {
                 degraded.push(unranked(&error));
-                (query.top_k, false)
+                (depth, false)
             }
         }
     }

@@ -1,10 +1,26 @@
-//! Search: resolve → cache → embed → one statement for both legs and their fusion → pack.
+//! Search: resolve → cache → embed → one statement for both legs and their fusion → refine → pack.
+
+mod collapse;
+pub mod cursor;
+mod diversity;
+mod fuse;
+mod key;
+pub mod options;
+mod overlap;
+mod pack;
+mod queries;
+mod recency;
+mod refine;
+#[cfg(test)]
+mod testing;
 
 use super::catalog::Selection;
-use super::rerank::{Ranked, in_order};
+use super::rerank::in_order;
 use super::{Caller, Rag, window};
 use crate::error::{Code, Error};
 use bytes::Bytes;
+use cursor::{Cursor, MOST_GIVEN};
+use key::Key;
 use mcp_rag_actors::embedder::{Embed, Purpose};
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::{Collection, Filter, Mode, SearchChunks, Source, TermKey};
@@ -12,9 +28,8 @@ use mcp_rag_actors::supervise::CallError;
 use mcp_rag_actors::trace::TARGET;
 use mcp_rag_text::analyze::analyze;
 use mcp_rag_text::language::Language;
+use options::Options;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -26,6 +41,13 @@ use utoipa::ToSchema;
 pub const MAX_QUERY_BYTES: usize = 32 * 1024;
 /// Distinct terms of a query that the lexical leg looks up.
 const MAX_TERMS: usize = 64;
+/// Candidates per result when a second look chooses among them, and at least how many.
+const CHOICE: u16 = 3;
+const LEAST_CHOICE: u16 = 50;
+/// Statements differ in their limit: few different ones, so that each is prepared once.
+const STEP: u16 = 50;
+/// A reranker reads every candidate.
+const MOST_RERANKED: u16 = 100;
 
 /// A valid search, whichever surface it came from.
 #[derive(Debug, Clone)]
@@ -43,6 +65,7 @@ pub struct SearchQuery {
     /// Rerank the fused order.
     pub rerank: bool,
     pub allow_degraded: bool,
+    pub options: Options,
 }
 
 /// What a search found, and how completely.
@@ -55,7 +78,11 @@ pub struct SearchResponse {
     pub complete: bool,
     /// True when `max_tokens` left results out.
     pub truncated: bool,
+    /// What to pass as `cursor` for the results that follow; null when there are none.
     pub next_cursor: Option<String>,
+    /// All queries that were searched, the first as given; absent where that is the only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queries: Vec<String>,
     pub timings: Timings,
     pub cached: bool,
     /// The JSON of all this, where it was made already: what the cache keeps.
@@ -97,6 +124,12 @@ pub struct SearchResult {
     pub tokens: i32,
     #[schema(value_type = Object)]
     pub attributes: serde_json::Value,
+    /// With `collapse`: how many results with nearly the same text it stands for; absent when none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub duplicates: u32,
+    /// With `group_by`: how many results of the same document it stands for; absent when none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub same_document: u32,
 }
 
 /// Scores per leg: cosine similarity, BM25, the reranker's own. Absent: not found by that leg.
@@ -140,6 +173,11 @@ impl Degradation {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 pub(super) fn millis(since: Instant) -> f64 {
     (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
@@ -150,8 +188,12 @@ impl Rag {
         let began = Instant::now();
         let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
         self.check_dimensions(&query, &selection)?;
-        let key = cache_key(&query, &selection, caller);
-        let mut response = match self.cached(&key).instrument(info_span!(target: TARGET, "cache")).await {
+        let key = Key::of(&query, &selection, caller);
+        if let Some(cursor) = &query.options.cursor {
+            cursor.check(key.search, key.state)?;
+        }
+        let mut response = match self.cached(&key.cache).instrument(info_span!(target: TARGET, "cache")).await
+        {
             Some(mut found) => {
                 found.cached = true;
                 found.timings = Timings { total_ms: millis(began), ..Timings::default() };
@@ -159,7 +201,7 @@ impl Rag {
                 found.degraded.extend(selection.stale);
                 found
             }
-            None => self.search_once(key, &query, &selection, caller, began).await?,
+            None => self.search_once(&key, &query, &selection, caller, began).await?,
         };
         if let (false, Some(first)) = (query.allow_degraded, response.degraded.first()) {
             return Err(first.forbidden());
@@ -180,7 +222,7 @@ impl Rag {
     /// cache, or a database that is back, is not asked the same thing a hundred times.
     async fn search_once(
         &self,
-        key: String,
+        key: &Key,
         query: &SearchQuery,
         selection: &Selection,
         caller: Caller,
@@ -189,22 +231,22 @@ impl Rag {
         let mine = AtomicBool::new(false);
         let fly = async {
             mine.store(true, Ordering::Relaxed);
-            let mut response = self.search_now(query, selection, caller, began).await?;
+            let mut response = self.search_now(key, query, selection, caller, began).await?;
             if response.degraded.is_empty()
                 && let Some((kept, body)) = encode(&response)
             {
-                self.cache.put(key.clone(), kept).await;
+                self.cache.put(key.cache.clone(), kept).await;
                 response.encoded = Some(body);
             }
             Ok::<_, Error>(Arc::new(response))
         };
-        let shared = self.flights.try_get_with(key.clone(), fly);
+        let shared = self.flights.try_get_with(key.cache.clone(), fly);
         let late = || Error::from(CallError::Timeout);
         match tokio::time::timeout_at(caller.deadline.instant().into(), shared).await.map_err(|_| late())? {
             Ok(response) => Ok(SearchResponse::clone(&response)),
             // Whoever searched for us had less time than we have.
             Err(error) if error.code == Code::DeadlineExceeded && !mine.load(Ordering::Relaxed) => {
-                self.search_now(query, selection, caller, began).await
+                self.search_now(key, query, selection, caller, began).await
             }
             Err(error) => Err(Error::clone(&error)),
         }
@@ -232,6 +274,7 @@ impl Rag {
 
     async fn search_now(
         &self,
+        key: &Key,
         query: &SearchQuery,
         selection: &Selection,
         caller: Caller,
@@ -239,19 +282,20 @@ impl Rag {
     ) -> Result<SearchResponse, Error> {
         let collections = selection.collections.as_slice();
         let mut degraded = Vec::new();
+        let queries = self.queries(query, caller, &mut degraded).await;
         let mut mode = query.mode;
-        // The vector and the space it is compared in stay together: a switch meanwhile changes neither.
-        let embedding = match (query.mode, &query.embedding, &query.text, &selection.space) {
-            (Mode::Lexical, ..) => None,
-            (Mode::Dense | Mode::Hybrid, _, _, None) => {
+        // The vectors and the space they are compared in stay together: a switch meanwhile changes neither.
+        let embeddings = match (query.mode, &query.embedding, &selection.space) {
+            (Mode::Lexical, ..) => Vec::new(),
+            (Mode::Dense | Mode::Hybrid, _, None) => {
                 mode = Mode::Lexical; // nothing was ever embedded
-                None
+                Vec::new()
             }
-            (Mode::Dense | Mode::Hybrid, Some(vector), _, Some(space)) => {
-                Some((vector.clone(), Arc::clone(space)))
+            (Mode::Dense | Mode::Hybrid, Some(vector), Some(space)) => {
+                vec![(vector.clone(), Arc::clone(space))]
             }
-            (Mode::Dense | Mode::Hybrid, None, text, Some(space)) => {
-                let texts = vec![text.clone().unwrap_or_default()];
+            (Mode::Dense | Mode::Hybrid, None, Some(space)) => {
+                let texts = queries.asked.iter().map(|one| one.text.clone().unwrap_or_default()).collect();
                 // Half of what is left stays for the search without it.
                 let within = caller.deadline.capped(caller.deadline.remaining() / 2);
                 let embed = async {
@@ -259,64 +303,76 @@ impl Rag {
                     model.embed(Embed { texts, purpose: Purpose::Query }, within).await
                 };
                 match embed.instrument(info_span!(target: TARGET, "embed")).await {
-                    Ok(mut vectors) => vectors.pop().map(|vector| (vector, Arc::clone(space))),
+                    Ok(vectors) => vectors.into_iter().map(|vector| (vector, Arc::clone(space))).collect(),
                     Err(error) => {
                         mode = Mode::Lexical;
                         tracing::debug!(%error, "the query was not embedded");
                         degraded.push(Degradation::new("embedder", error.reason(), "lexical"));
-                        None
+                        Vec::new()
                     }
                 }
             }
         };
-        let (wanted, rerank) = self.candidates(query, &mut degraded);
+        let (wanted, rerank) = self.candidates(depth(query), query, &mut degraded);
         let limit = window::reach(wanted, collections);
         let embed_ms = millis(began);
         let searched = Instant::now();
-        let search = SearchChunks {
-            tenant: caller.tenant,
-            collections: collections.iter().map(|collection| collection.id).collect(),
-            mode,
-            embedding,
-            terms: query.text.as_deref().map(|text| term_keys(text, collections)).unwrap_or_default(),
-            filter: query.filter.clone(),
-            limit,
-            oversampling: self.settings().search.oversampling,
-            candidates: self.settings().search.candidates.max(limit),
-            ef: Some(self.ef(mode, limit, selection.all_chunks)),
-            exact: exact_is_faster(
-                collections.iter().map(|collection| collection.chunks).sum(),
-                selection.all_chunks,
-            ),
-        };
-        let exact = search.exact;
+        let exact = exact_is_faster(
+            collections.iter().map(|collection| collection.chunks).sum(),
+            selection.all_chunks,
+        );
+        let ef = self.ef(mode, limit, selection.all_chunks);
+        let settings = self.settings();
+        let (candidates, oversampling) =
+            (settings.search.candidates.max(limit), settings.search.oversampling);
+        let mut embeddings = embeddings.into_iter();
+        let searches = queries.asked.iter().map(|asked| {
+            let search = SearchChunks {
+                tenant: caller.tenant,
+                collections: collections.iter().map(|collection| collection.id).collect(),
+                mode,
+                embedding: embeddings.next(),
+                terms: asked.text.as_deref().map(|text| term_keys(text, collections)).unwrap_or_default(),
+                filter: query.filter.clone(),
+                limit,
+                oversampling,
+                candidates,
+                ef: Some(ef),
+                exact,
+            };
+            (search, asked.weight)
+        });
         let find = info_span!(target: TARGET, "find", mode = mode.as_str(), exact);
-        let (hits, source) = self.store.call_traced(search, caller.deadline).instrument(find).await?;
+        let (hits, source) = self.find(searches.collect(), mode, caller.deadline).instrument(find).await?;
         if source == Source::Standin {
             degraded.push(Degradation::new("database", "unavailable", "replica"));
         }
-        let top_k = usize::from(query.top_k);
+        let page_end = usize::from(query.top_k) + query.options.cursor.as_ref().map_or(0, |c| c.given.len());
         let all_seen = hits.len() < usize::from(limit) && (exact || mode == Mode::Lexical);
+        let more = hits.len() >= usize::from(limit) && !(query.rerank && wanted >= MOST_RERANKED);
         let hits = window::collapse(hits, usize::from(wanted));
-        let complete = hits.len() >= top_k || all_seen;
+        let complete = hits.len() >= page_end || all_seen;
         let search_ms = millis(searched);
-        let mut hits = if rerank {
+        let ranked = if rerank {
             let rerank = self.rerank(query, hits, &mut degraded, caller.deadline);
             rerank.instrument(info_span!(target: TARGET, "rerank")).await
         } else {
             in_order(hits)
         };
-        hits.truncate(top_k);
-        let until = hits.iter().filter_map(|ranked| ranked.hit.expires_at).min();
-        let (results, truncated) = pack(hits, query, collections);
+        let until = ranked.iter().filter_map(|ranked| ranked.hit.expires_at).min();
+        let candidates = self.refine(ranked, query, selection, caller, &mut degraded).await;
+        let page = pack::pack(candidates, query, collections, more);
         metrics::histogram!("mcp_rag_search_seconds", "mode" => mode.as_str())
             .record(began.elapsed().as_secs_f64());
+        let (told, rewritten) = (queries.told(), queries.rewritten);
+        let next = page.next.map(|given| Cursor { search: key.search, state: key.state, rewritten, given });
         Ok(SearchResponse {
-            results,
+            results: page.results,
             degraded,
             complete,
-            truncated,
-            next_cursor: None,
+            truncated: page.truncated,
+            next_cursor: next.map(|cursor| cursor.encode()),
+            queries: told,
             timings: Timings { embed_ms, search_ms, total_ms: millis(began) },
             cached: false,
             encoded: None,
@@ -342,6 +398,21 @@ fn encode(response: &SearchResponse) -> Option<(Bytes, Bytes)> {
     let kept = Bytes::from(json.into_boxed_slice());
     let body = kept.slice(begin..end);
     Some((kept, body))
+}
+
+/// How many results to fetch: `top_k` and no more where the statement's order is the answer's.
+fn depth(query: &SearchQuery) -> u16 {
+    let given = query.options.cursor.as_ref().map_or(0, |cursor| cursor.given.len().min(MOST_GIVEN));
+    let wanted = query.top_k.saturating_add(u16::try_from(given).unwrap_or(u16::MAX));
+    let chosen = if query.options.refines() {
+        wanted.saturating_add(query.top_k * (CHOICE - 1)).max(LEAST_CHOICE)
+    } else if given == 0 {
+        return query.top_k;
+    } else {
+        wanted
+    };
+    let most = if query.rerank { MOST_RERANKED } else { u16::MAX };
+    chosen.div_ceil(STEP).saturating_mul(STEP).min(most)
 }
 
 /// Whether comparing with every selected chunk is faster than walking the index past those that are
@@ -375,69 +446,4 @@ pub(super) fn term_keys(text: &str, collections: &[Collection]) -> Vec<TermKey> 
         }
     }
     keys
-}
-
-fn pack(hits: Vec<Ranked>, query: &SearchQuery, collections: &[Collection]) -> (Vec<SearchResult>, bool) {
-    let mut budget = query.max_tokens.map(i64::from);
-    let mut truncated = false;
-    let mut results = Vec::with_capacity(hits.len());
-    for Ranked { hit, rerank } in hits {
-        if query.min_score.is_some_and(|least| hit.score < least) {
-            break; // best first: the rest scores lower still
-        }
-        if let Some(left) = &mut budget {
-            *left -= i64::from(hit.tokens);
-            // The first result always fits, so that a small budget is not an empty answer.
-            if *left < 0 && !results.is_empty() {
-                truncated = true;
-                break;
-            }
-        }
-        let name = collections.iter().find(|collection| collection.id == hit.collection);
-        results.push(SearchResult {
-            chunk_id: hit.chunk.to_string(),
-            document_id: hit.document.to_string(),
-            external_id: hit.external_id,
-            collection: name.map(|collection| collection.name.clone()).unwrap_or_default(),
-            title: hit.title,
-            uri: hit.uri,
-            text: hit.text,
-            headings: hit.headings,
-            location: hit.place,
-            score: hit.score,
-            scores: Scores { dense: hit.dense, lexical: hit.lexical, rerank },
-            span: Span { start: hit.span.0, end: hit.span.1 },
-            matched: hit.matched.map(|(start, end)| Span { start, end }),
-            tokens: hit.tokens,
-            attributes: hit.attributes,
-        });
-    }
-    (results, truncated)
-}
-
-/// Everything a result depends on; the epochs make a changed collection another key.
-fn cache_key(query: &SearchQuery, selection: &Selection, caller: Caller) -> String {
-    let mut digest = Sha256::new();
-    // As bytes: printing hundreds of numbers costs more than the rest of the key.
-    let vector = query.embedding.as_deref().unwrap_or_default();
-    digest.update((vector.len() as u64).to_le_bytes());
-    digest.update(vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
-    let mut add = |part: &dyn std::fmt::Debug| {
-        let mut text = String::new();
-        let _ = write!(text, "{part:?}");
-        digest.update((text.len() as u64).to_le_bytes());
-        digest.update(text);
-    };
-    add(&caller.tenant);
-    add(&selection.space.as_ref().map(|space| space.id));
-    for collection in &selection.collections {
-        add(&(collection.id, collection.epoch));
-    }
-    add(&query.text.as_deref().map(str::trim));
-    add(&(query.top_k, query.mode, &query.filter, query.min_score, query.max_tokens, query.rerank));
-    let mut key = "mcp-rag:search:2:".to_owned();
-    for byte in digest.finalize() {
-        let _ = write!(key, "{byte:02x}");
-    }
-    key
 }

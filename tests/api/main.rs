@@ -27,6 +27,7 @@ mod jobs;
 mod languages;
 mod oversized;
 mod privacy;
+mod refine;
 mod reindex;
 mod search;
 mod spaces;

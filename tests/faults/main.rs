@@ -22,6 +22,7 @@ mod redis;
 mod reload;
 mod replicas;
 mod reranker;
+mod rewrite;
 mod spaces;
 mod tools;
 mod traces;

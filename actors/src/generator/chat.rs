@@ -81,6 +81,25 @@ impl Chat {
         deltas: &mpsc::Sender<String>,
         patience: Duration,
     ) -> Result<Usage, ModelError> {
+        self.stream(&self.body(prompt), deltas, patience).await
+    }
+
+    /// Other queries for the same search, one a line.
+    pub(super) async fn rewrite(
+        &self,
+        query: &str,
+        deltas: &mpsc::Sender<String>,
+        patience: Duration,
+    ) -> Result<Usage, ModelError> {
+        self.stream(&super::rewrite::body(&self.model, query), deltas, patience).await
+    }
+
+    async fn stream(
+        &self,
+        body: &serde_json::Value,
+        deltas: &mpsc::Sender<String>,
+        patience: Duration,
+    ) -> Result<Usage, ModelError> {
         let first_word = Deadline::within(patience.min(self.silence));
         let late = |_| {
             if patience * 2 >= self.silence {
@@ -89,8 +108,7 @@ impl Chat {
                 CallError::Timeout.into() // we were in a hurry: that is not its fault
             }
         };
-        let body = self.body(prompt);
-        let asking = self.api.post("/chat/completions", &body);
+        let asking = self.api.post("/chat/completions", body);
         let until = first_word.instant().into();
         let mut response = tokio::time::timeout_at(until, asking).await.map_err(late)??;
         let mut progress = Progress::default();

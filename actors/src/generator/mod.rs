@@ -10,6 +10,7 @@
 
 mod chat;
 mod complete;
+mod rewrite;
 mod sse;
 
 pub use complete::Completion;
@@ -42,6 +43,8 @@ pub struct GeneratorSettings {
     /// For a whole answer.
     pub timeout_ms: u64,
     pub max_output_tokens: u32,
+    /// What the extractive engine must find of a question before it answers.
+    pub min_support: f32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -55,6 +58,9 @@ impl GeneratorSettings {
     pub fn validate(&self) -> Result<(), String> {
         if self.kind == GeneratorKind::Openai && (self.base_url.is_none() || self.model.is_none()) {
             return Err("generator.kind = \"openai\" needs generator.base_url and generator.model".to_owned());
+        }
+        if !(0.0..=1.0).contains(&self.min_support) {
+            return Err("generator.min_support must be within 0..=1".to_owned());
         }
         if self.first_token_ms == 0 {
             return Err("generator.first_token_ms must be at least 1".to_owned());
@@ -74,6 +80,8 @@ pub struct Passage {
     pub score: f32,
 }
 
+pub use rewrite::{LONGEST_REWRITE, MOST_REWRITES};
+
 /// What to answer, and from what.
 #[derive(Debug, Clone)]
 pub struct Prompt {
@@ -84,6 +92,8 @@ pub struct Prompt {
     /// The searched collections' language.
     pub language: String,
     pub instructions: Option<String>,
+    /// What the extractive engine must find of the question before it answers.
+    pub min_support: f32,
     pub max_output_tokens: u32,
 }
 

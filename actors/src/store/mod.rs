@@ -18,6 +18,7 @@ mod collections;
 mod connection;
 mod contexts;
 mod delete;
+mod details;
 mod documents;
 mod error;
 mod export;
@@ -62,6 +63,7 @@ pub use collections::{
 };
 pub use contexts::{KeepContexts, KnownContexts};
 pub use delete::{DeleteDocument, Expire, Expired, ListExpired};
+pub use details::{ChunkDetails, Details};
 pub use documents::{Document, GetContent, GetDocument, ListDocuments};
 pub use error::StoreError;
 pub use export::{ExportDocuments, Exported};

@@ -1,10 +1,10 @@
 /// A small reproducible random generator (SplitMix64): the same seed gives the same data on every
 /// machine and with every version of any library, so that a kept data directory can be used again.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub(in crate::cli) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::cli) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
@@ -17,22 +17,22 @@ impl Dice {
     }
 
     /// Evenly among 0 and up to `bound`, exclusive.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(in crate::cli) fn below(&mut self, bound: usize) -> usize {
         // The modulo's bias is below 2^-40 for any bound in use.
         usize::try_from(self.next() % bound.max(1) as u64).unwrap_or(0)
     }
 
     /// Evenly within 0 and 1.
-    pub(super) fn unit(&mut self) -> f32 {
+    pub(in crate::cli) fn unit(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1_u64 << 24) as f32
     }
 
     /// About normal, with mean 0 and variance 1.
-    pub(super) fn normal(&mut self) -> f32 {
+    pub(in crate::cli) fn normal(&mut self) -> f32 {
         ((0..4).map(|_| self.unit()).sum::<f32>() - 2.0) * 3_f32.sqrt()
     }
 
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(in crate::cli) fn shuffle<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {
             let other = self.below(at + 1);
             items.swap(at, other);

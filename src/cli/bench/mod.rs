@@ -7,7 +7,7 @@
 
 mod child;
 mod chroma;
-mod dice;
+pub(super) mod dice;
 mod echo;
 mod exact;
 mod guards;

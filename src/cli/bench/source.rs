@@ -22,7 +22,7 @@ impl Source {
     pub(super) fn read(folder: Option<&Path>) -> Result<Self> {
         match folder {
             Some(folder) => {
-                let Dataset { name, corpus, queries, .. } = Dataset::read(folder)?;
+                let Dataset { name, corpus, queries, .. } = Dataset::read(folder, "test", false)?;
                 let questions = queries.into_iter().map(|query| query.text).collect();
                 Ok(Self { name, documents: corpus, questions })
             }

@@ -1,0 +1,64 @@
+//! What tells one search from another: the cache's key, and the marks that cursors carry.
+
+use super::SearchQuery;
+use super::cursor::Mark;
+use super::options::Options;
+use crate::rag::Caller;
+use crate::rag::catalog::Selection;
+use sha2::{Digest, Sha256};
+use std::fmt::{Debug, Write as _};
+
+pub(super) struct Key {
+    /// Everything a result depends on; the epochs make a changed collection another key.
+    pub(super) cache: String,
+    /// The query and who asks, whichever page.
+    pub(super) search: Mark,
+    /// The collections as they are.
+    pub(super) state: Mark,
+}
+
+impl Key {
+    pub(super) fn of(query: &SearchQuery, selection: &Selection, caller: Caller) -> Self {
+        let search = search(query, caller);
+        let mut digest = Sha256::new();
+        add(&mut digest, &selection.space.as_ref().map(|space| space.id));
+        for collection in &selection.collections {
+            add(&mut digest, &(collection.id, collection.epoch));
+        }
+        let state: [u8; 32] = digest.finalize().into();
+        let mut digest = Sha256::new().chain_update(search).chain_update(state);
+        add(&mut digest, &(query.top_k, query.max_tokens, &query.options.cursor));
+        let mut cache = "mcp-rag:search:3:".to_owned();
+        for byte in digest.finalize() {
+            let _ = write!(cache, "{byte:02x}");
+        }
+        Self { cache, search: mark(&search), state: mark(&state) }
+    }
+}
+
+fn search(query: &SearchQuery, caller: Caller) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    // As bytes: printing hundreds of numbers costs more than the rest of the key.
+    let vector = query.embedding.as_deref().unwrap_or_default();
+    digest.update((vector.len() as u64).to_le_bytes());
+    digest.update(vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
+    add(&mut digest, &caller.tenant);
+    add(&mut digest, &query.text.as_deref().map(str::trim));
+    add(&mut digest, &(query.mode, &query.filter, query.min_score, query.rerank));
+    let Options { also, rewrite, collapse, by_document, diversity, recency, cursor: _ } = &query.options;
+    add(&mut digest, &(also, rewrite, collapse, by_document, diversity, recency));
+    digest.finalize().into()
+}
+
+fn add(digest: &mut Sha256, part: &dyn Debug) {
+    let mut text = String::new();
+    let _ = write!(text, "{part:?}");
+    digest.update((text.len() as u64).to_le_bytes());
+    digest.update(text);
+}
+
+fn mark(digest: &[u8; 32]) -> Mark {
+    let mut mark = [0; 8];
+    mark.copy_from_slice(&digest[..8]);
+    mark
+}

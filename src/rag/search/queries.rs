@@ -1,0 +1,99 @@
+//! Which queries one search asks, and their results together.
+
+use super::fuse::{self, List};
+use super::{Degradation, Error, SearchQuery};
+use crate::rag::{Caller, Rag};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use mcp_rag_actors::resilience::Deadline;
+use mcp_rag_actors::store::{Hits, Mode, SearchChunks, Source};
+use mcp_rag_actors::trace::TARGET;
+use std::time::Duration;
+use tracing::{Instrument, info_span};
+
+/// What a rewritten query counts for beside one that was given.
+const REWRITTEN: f32 = 0.5;
+/// Statements of one search on their way at once; more would only wait for the same connections.
+const AT_ONCE: usize = 3;
+
+/// A query and what it counts for.
+pub(super) struct Asked {
+    pub(super) text: Option<String>,
+    pub(super) weight: f32,
+}
+
+/// The queries of one search, its own first.
+pub(super) struct Queries {
+    pub(super) asked: Vec<Asked>,
+    /// Those that the chat model added.
+    pub(super) rewritten: Vec<String>,
+}
+
+impl Queries {
+    /// For the response: nothing to tell where there is but the caller's one.
+    pub(super) fn told(&self) -> Vec<String> {
+        if self.asked.len() < 2 {
+            return Vec::new();
+        }
+        self.asked.iter().filter_map(|one| one.text.clone()).collect()
+    }
+}
+
+impl Rag {
+    /// The given queries, and those that the chat model adds to the first within its time.
+    pub(super) async fn queries(
+        &self,
+        query: &SearchQuery,
+        caller: Caller,
+        degraded: &mut Vec<Degradation>,
+    ) -> Queries {
+        let given = std::iter::once(&query.text).cloned().chain(query.options.also.iter().cloned().map(Some));
+        let mut asked: Vec<Asked> = given.map(|text| Asked { text, weight: 1.0 }).collect();
+        let rewritten = match (&query.options.cursor, &query.text) {
+            // As on the first page, or the pages would not be of one search.
+            (Some(cursor), _) => cursor.rewritten.clone(),
+            (None, Some(text)) if query.options.rewrite => {
+                let most = Duration::from_millis(self.settings().search.rewrite_timeout_ms);
+                // Half of what is left stays for the search without it.
+                let within = caller.deadline.capped(most.min(caller.deadline.remaining() / 2));
+                let rewriting = self.generator.rewrite(text.clone(), within);
+                match rewriting.instrument(info_span!(target: TARGET, "rewrite")).await {
+                    Ok(rewritten) => rewritten,
+                    Err(error) => {
+                        tracing::debug!(%error, "the query was not rewritten");
+                        degraded.push(Degradation::new("generator", error.reason(), "original_query"));
+                        Vec::new()
+                    }
+                }
+            }
+            (None, _) => Vec::new(),
+        };
+        asked.extend(rewritten.iter().map(|text| Asked { text: Some(text.clone()), weight: REWRITTEN }));
+        Queries { asked, rewritten }
+    }
+
+    /// What the searches find together; most often it is one.
+    pub(super) async fn find(
+        &self,
+        mut searches: Vec<(SearchChunks, f32)>,
+        mode: Mode,
+        deadline: Deadline,
+    ) -> Result<(Hits, Source), Error> {
+        if searches.len() < 2 {
+            let Some((search, _)) = searches.pop() else { return Ok((Vec::new(), Source::Writer)) };
+            return Ok(self.store.call_traced(search, deadline).await?);
+        }
+        let limit = searches.iter().map(|(search, _)| usize::from(search.limit)).max().unwrap_or_default();
+        let one = |(search, weight)| async move {
+            let (hits, source) = self.store.call_traced::<SearchChunks, Hits>(search, deadline).await?;
+            Ok::<_, Error>((List { hits, weight }, source))
+        };
+        let found: Vec<(List, Source)> =
+            stream::iter(searches).map(one).buffered(AT_ONCE).try_collect().await?;
+        // One stale part makes the whole stale.
+        let standin = found.iter().any(|(_, source)| *source == Source::Standin);
+        let source = if standin { Source::Standin } else { found[0].1 };
+        let mut hits = fuse::fuse(found.into_iter().map(|(list, _)| list).collect(), mode);
+        hits.truncate(limit);
+        Ok((hits, source))
+    }
+}
