@@ -6,6 +6,7 @@
 //!
 //! Overload: passages and sentences beyond the limits below are not looked at; they come last in rank.
 
+mod negation;
 mod select;
 
 use std::collections::{HashMap, HashSet};
@@ -16,6 +17,7 @@ pub use select::{Policy, Selected, choose};
 use super::analyze::analyze;
 use super::language::Language;
 use super::sentences::sentences;
+use negation::denies;
 
 /// Passages looked at.
 pub const MAX_PASSAGES: usize = 20;
@@ -42,6 +44,7 @@ pub struct Passage<'a> {
 pub struct Question {
     weights: HashMap<String, f32>,
     language: Language,
+    denies: bool,
 }
 
 impl Question {
@@ -60,7 +63,7 @@ impl Question {
         } else {
             weights.clear();
         }
-        Self { weights, language }
+        Self { weights, language, denies: denies(text, language) }
     }
 
     /// A question of stop words only has nothing to look for.
@@ -88,6 +91,8 @@ pub struct Candidate {
     pub own: f32,
     /// The same with what its neighbours, title and headings add. Between `own` and 1.
     pub support: f32,
+    /// The question denies something and the sentence denies nothing.
+    pub contrary: bool,
 }
 
 /// Every sentence of the passages with its support, in the order of the passages and of their text. Sentences
@@ -124,7 +129,8 @@ pub fn candidates(question: &Question, passages: &[Passage<'_>]) -> Vec<Candidat
                     support += weight * NEIGHBOUR;
                 }
             }
-            candidates.push(Candidate { passage: position, span: span.clone(), own, support });
+            let contrary = question.denies && !denies(sentence, question.language);
+            candidates.push(Candidate { passage: position, span: span.clone(), own, support, contrary });
         }
     }
     candidates

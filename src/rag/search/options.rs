@@ -40,9 +40,4 @@ impl Options {
     pub(super) fn refines(&self) -> bool {
         self.collapse || self.by_document || self.diversity > 0.0 || self.recency.is_some()
     }
-
-    /// Whether more than one query may be asked.
-    pub(super) fn widens(&self) -> bool {
-        self.rewrite || !self.also.is_empty()
-    }
 }

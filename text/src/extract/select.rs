@@ -7,13 +7,9 @@ use super::{Candidate, Passage};
 /// When to answer and with how much.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// A sentence below this does not answer; where none reaches it there is no answer. It is held against the
-    /// support, or against the mean of support and cosine where the meaning was compared too.
-    ///
-    /// The default was set on SQuAD 2 with BM25 passages, where of the questions with an answer it leaves 4 %
-    /// unanswered with all-MiniLM-L6-v2's cosines and 7 % without, and of those about something else (SciFact's
-    /// claims, and SQuAD's questions to SciFact's abstracts) it leaves 97 % and 91 % with, 97 % and 82 % without.
-    /// Questions on the subject that the text just does not answer need a reader: it leaves 9 %.
+    /// A sentence below this does not answer; where none reaches it there is no answer. What is held against it is
+    /// the support, or where the meaning was compared mostly the cosine: see [`Candidate::judged`]. Higher leaves more
+    /// questions unanswered, those with an answer too: the trade-off is in docs/BENCHMARKS.md.
     /// Cosines of other models spread differently; without a threshold of their own, pass none.
     pub min_support: f32,
     /// Sentences of one answer.
@@ -24,7 +20,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { min_support: 0.45, max_sentences: 3, max_bytes: 2_000 }
+        Self { min_support: 0.48, max_sentences: 3, max_bytes: 2_000 }
     }
 }
 
@@ -37,6 +33,20 @@ pub struct Selected {
     pub span: Range<usize>,
     /// What the choice rests on; higher is better.
     pub score: f32,
+}
+
+/// The cosine's share of what decides whether a sentence answers. On SQuAD 2 it tells questions with an answer from
+/// those on the same subject without one better than the words do, and the two together better than either.
+const MEANING: f32 = 0.65;
+/// What a sentence that denies nothing loses for a question that denies something.
+const CONTRARY: f32 = 0.25;
+
+impl Candidate {
+    /// What decides whether it answers; not how well it does beside others, which is its score.
+    fn judged(&self, cosine: Option<f32>) -> f32 {
+        let alike = cosine.map_or(self.support, |cosine| (1.0 - MEANING) * self.support + MEANING * cosine);
+        if self.contrary { alike - CONTRARY } else { alike }
+    }
 }
 
 /// How much less a sentence may score than the best and still join the answer.
@@ -57,10 +67,7 @@ pub fn choose(
         .iter()
         .enumerate()
         .filter(|(_, candidate)| candidate.span.len() <= policy.max_bytes)
-        .filter(|(index, candidate)| {
-            let support = candidate.support;
-            cosine(*index).map_or(support, |cosine| f32::midpoint(support, cosine)) >= policy.min_support
-        })
+        .filter(|(index, candidate)| candidate.judged(cosine(*index)) >= policy.min_support)
         .filter_map(|(index, candidate)| {
             Some((score(candidate, passages.get(candidate.passage)?, cosine(index)), candidate))
         })

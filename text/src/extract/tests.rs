@@ -49,6 +49,17 @@ fn overlapping_chunks_do_not_say_the_same_twice() {
     assert_eq!(ask("Which port?", &passages).unwrap(), ["The port is 8080."]);
 }
 
+#[test]
+fn a_sentence_that_affirms_does_not_answer_a_question_that_denies() {
+    let text = "Visitors may enter the garden on Sundays. Dogs may not enter the garden on Sundays.";
+    let answer = ask("Who may not enter the garden on Sundays?", &[passage(text)]).unwrap();
+    assert_eq!(answer[0], "Dogs may not enter the garden on Sundays.");
+    let passages = [passage("The port is open to ships.")];
+    let question = Question::new("Which ships is the port not open to?", Language::English, |_| 1.0);
+    let strict = Policy { min_support: 0.8, ..Policy::default() };
+    assert_eq!(choose(&candidates(&question, &passages), &passages, None, &strict), None);
+}
+
 proptest! {
     #[test]
     fn quotes_are_bytes_of_their_passages_and_few(texts in prop::collection::vec("(\\PC|\n|[.?! ]|word ){0,80}", 0..6), question in "\\PC{0,40}",
