@@ -5,11 +5,15 @@ use crate::app::{Application, Role};
 use crate::config::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use mcp_rag_actors::supervise::Failure;
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// How often, and how long each time, a busy server is waited for.
+const PAUSES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A server of our own: what stops it, and its end.
 type Embedded = (oneshot::Sender<()>, tokio::task::JoinHandle<Result<Option<Failure>>>);
@@ -77,22 +81,27 @@ impl Client {
         Ok(self.send(method, path, body).await?.json().await?)
     }
 
+    /// The same, again while the server says that it has too much to do: for those who ask a lot.
+    pub(super) async fn patiently(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+        let mut pauses = 0;
+        loop {
+            let request = self.request(method.clone(), path).json(body);
+            let response = request.send().await.with_context(|| format!("no answer from {}", self.base))?;
+            if response.status() != StatusCode::SERVICE_UNAVAILABLE || pauses == PAUSES {
+                return Ok(good(response).await?.json().await?);
+            }
+            pauses += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     pub(super) async fn bytes(&self, method: Method, path: &str, kind: &str, body: Vec<u8>) -> Result<Value> {
         let request = self.request(method, path).header("content-type", kind).body(body);
         Ok(self.checked(request).await?.json().await?)
     }
 
     async fn checked(&self, request: RequestBuilder) -> Result<Response> {
-        let response = request.send().await.with_context(|| format!("no answer from {}", self.base))?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let status = response.status();
-        let body: Value = response.json().await.unwrap_or_default();
-        Err(match body["error"]["message"].as_str() {
-            Some(message) => anyhow!("{message} ({})", status.as_u16()),
-            None => anyhow!("the server answered {status}"),
-        })
+        good(request.send().await.with_context(|| format!("no answer from {}", self.base))?).await
     }
 
     /// Makes sure that a collection exists.
@@ -122,6 +131,19 @@ impl Client {
             tokio::time::sleep(Duration::from_millis(150)).await;
         }
     }
+}
+
+/// A response of success, or what the server says is wrong.
+async fn good(response: Response) -> Result<Response> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let body: Value = response.json().await.unwrap_or_default();
+    Err(match body["error"]["message"].as_str() {
+        Some(message) => anyhow!("{message} ({})", status.as_u16()),
+        None => anyhow!("the server answered {status}"),
+    })
 }
 
 /// A path segment, with every byte that means something in a URL escaped.

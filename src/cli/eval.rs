@@ -192,7 +192,7 @@ impl Eval {
             let body = json!({"query": query.text, "collections": [scratch], "top_k": 100});
             let body = self.body(way, body)?;
             let began = Instant::now();
-            let found = client.json(Method::POST, "/v1/search", Some(&body)).await?;
+            let found = client.patiently(Method::POST, "/v1/search", &body).await?;
             let took = began.elapsed().as_secs_f64() * 1e3;
             bar.inc(1);
             let metrics = Metrics::of(&ranking(&found), &dataset.judgements[&query.id]);
@@ -215,7 +215,7 @@ impl Eval {
         let one = async |question: &Question| -> Result<(String, Scores, f64)> {
             let body = self.body(way, json!({"question": question.text, "collections": [scratch]}))?;
             let began = Instant::now();
-            let answer = client.json(Method::POST, "/v1/answers", Some(&body)).await?;
+            let answer = client.patiently(Method::POST, "/v1/answers", &body).await?;
             let took = began.elapsed().as_secs_f64() * 1e3;
             bar.inc(1);
             let scores = answers::score(question, dataset.judgements.get(&question.id), &answer);

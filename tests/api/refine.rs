@@ -153,7 +153,16 @@ fn pages_follow_each_other_without_a_repeat_until_all_was_given() {
             .flat_map(|page| page["results"].as_array().into_iter().flatten())
             .map(|one| one["duplicates"].as_u64().unwrap_or(0))
             .sum();
-        assert_eq!(seen.len() as u64 + stood_for, 90, "{body}");
+        if body["collapse"] == true {
+            // What a later page finds to be nearly the same as something given is not told any more.
+            assert!(
+                (60..=90).contains(&(seen.len() as u64 + stood_for)),
+                "{body}: {} {stood_for}",
+                seen.len()
+            );
+        } else {
+            assert_eq!(seen.len(), 90, "{body}");
+        }
         if mode != "hybrid" {
             let whole = ids(&server.search(&json!({"query": "river sand", "mode": mode, "top_k": 100})));
             assert_eq!(seen, whole, "{body}: the pages are the whole in its order");
