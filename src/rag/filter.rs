@@ -1,10 +1,12 @@
 //! The filter grammar of the API, read into the store's one internal form.
 //!
-//! `{"type":"eq|ne|gt|gte|lt|lte","key","value"}`, `{"type":"in|nin","key","value":[…]}`,
-//! `{"type":"and|or","filters":[…]}`, nested at most [`MAX_DEPTH`] deep with at most [`MAX_NODES`].
+//! `{"type":"eq|ne|gt|gte|lt|lte|contains","key","value"}`, `{"type":"in|nin","key","value":[…]}`,
+//! `{"type":"exists","key"}`, `{"type":"and|or","filters":[…]}`, nested at most [`MAX_DEPTH`] deep with at most
+//! [`MAX_NODES`]. A key that begins with `$` names a field of the document; an attribute whose own name begins
+//! so is written with one `$` more.
 
 use crate::error::Error;
-use mcp_rag_actors::store::{Comparison, Filter};
+use mcp_rag_actors::store::{Comparison, Field, Filter, Scalar, Test};
 use serde_json::{Map, Value};
 
 const MAX_DEPTH: usize = 8;
@@ -38,15 +40,19 @@ impl Parser {
         match kind {
             "and" => self.list(object, depth).map(Filter::And),
             "or" => self.list(object, depth).map(Filter::Or),
-            "eq" => compare(object, Comparison::Eq),
-            "ne" => compare(object, Comparison::Eq).map(|filter| Filter::Not(Box::new(filter))),
-            "gt" => compare(object, Comparison::Gt),
-            "gte" => compare(object, Comparison::Gte),
-            "lt" => compare(object, Comparison::Lt),
-            "lte" => compare(object, Comparison::Lte),
+            "eq" => equal(object),
+            "ne" => equal(object).map(|filter| Filter::Not(Box::new(filter))),
+            "gt" => range(object, Comparison::Gt),
+            "gte" => range(object, Comparison::Gte),
+            "lt" => range(object, Comparison::Lt),
+            "lte" => range(object, Comparison::Lte),
             "in" => any_of(object),
             "nin" => any_of(object).map(|filter| Filter::Not(Box::new(filter))),
-            _ => Err(invalid("a filter's `type` is eq, ne, gt, gte, lt, lte, in, nin, and, or")),
+            "contains" => contains(object),
+            "exists" => exists(object),
+            _ => Err(invalid(
+                "a filter's `type` is eq, ne, gt, gte, lt, lte, in, nin, contains, exists, and, or",
+            )),
         }
     }
 
@@ -66,40 +72,117 @@ fn only(object: &Map<String, Value>, known: &[&str]) -> Result<(), Error> {
     }
 }
 
-fn key(object: &Map<String, Value>) -> Result<String, Error> {
-    only(object, &["type", "key", "value"])?;
-    let key = object.get("key").and_then(Value::as_str);
-    let key = key.filter(|key| !key.is_empty() && key.len() <= MAX_KEY && !key.contains('\0'));
-    key.map(str::to_owned).ok_or_else(|| invalid(format!("a filter needs a `key` of 1 to {MAX_KEY} bytes")))
+/// What a condition is about.
+enum Key {
+    Attribute(String),
+    Field(Field),
 }
 
-fn scalar(value: &Value) -> Result<Value, Error> {
-    match value {
-        Value::String(text) if text.contains('\0') => {
-            Err(invalid("a filter's value cannot hold a NUL character"))
+impl Key {
+    /// The condition's key; it has no other fields than these.
+    fn of(object: &Map<String, Value>, known: &[&str]) -> Result<Self, Error> {
+        only(object, known)?;
+        let key = object.get("key").and_then(Value::as_str);
+        let key = key.filter(|key| !key.is_empty() && key.len() <= MAX_KEY && !key.contains('\0'));
+        let key = key.ok_or_else(|| invalid(format!("a filter needs a `key` of 1 to {MAX_KEY} bytes")))?;
+        let Some(name) = key.strip_prefix('$') else { return Ok(Self::Attribute(key.to_owned())) };
+        if name.starts_with('$') {
+            return Ok(Self::Attribute(name.to_owned()));
         }
-        Value::String(_) | Value::Number(_) | Value::Bool(_) => Ok(value.clone()),
-        Value::Null | Value::Array(_) | Value::Object(_) => {
-            Err(invalid("a filter compares with a string, a number or a boolean"))
+        let field = Field::ALL.into_iter().find(|field| field.name() == name);
+        field.map(Self::Field).ok_or_else(|| {
+            let names: Vec<String> = Field::ALL.iter().map(|field| format!("${}", field.name())).collect();
+            invalid(format!(
+                "a filter's `key` that begins with `$` is one of {}; write `$$` for an attribute's own `$`",
+                names.join(", ")
+            ))
+        })
+    }
+
+    fn with(self, test: Test) -> Filter {
+        match self {
+            Self::Attribute(key) => Filter::Attribute(key, test),
+            Self::Field(field) => Filter::Field(field, test),
+        }
+    }
+
+    /// A value that this can be compared with.
+    fn value(&self, value: &Value) -> Result<Scalar, Error> {
+        if value.as_str().is_some_and(|text| text.contains('\0')) {
+            return Err(invalid("a filter's value cannot hold a NUL character"));
+        }
+        let wrong = |field: Field, wants: &str| invalid(format!("`${}` {wants}", field.name()));
+        match self {
+            Self::Attribute(_) => Scalar::of(value)
+                .ok_or_else(|| invalid("a filter compares with a string, a number or a boolean")),
+            Self::Field(field @ Field::Acl) => {
+                Err(wrong(*field, "is a list: use `contains` with a string, or `exists`"))
+            }
+            Self::Field(field) if field.is_time() => match Scalar::of(value) {
+                Some(time @ Scalar::Time(_)) => Ok(time),
+                _ => Err(wrong(*field, "compares with an RFC 3339 time, such as 2026-01-31T12:00:00Z")),
+            },
+            Self::Field(field) => match Scalar::plain(value) {
+                Some(text @ Scalar::Text(_)) => Ok(text),
+                _ => Err(wrong(*field, "compares with a string")),
+            },
         }
     }
 }
 
-fn compare(object: &Map<String, Value>, comparison: Comparison) -> Result<Filter, Error> {
-    let key = key(object)?;
-    let value = scalar(object.get("value").unwrap_or(&Value::Null))?;
-    Ok(Filter::Compare { key, comparison, value })
+const COMPARED: [&str; 3] = ["type", "key", "value"];
+
+fn given(object: &Map<String, Value>) -> &Value {
+    object.get("value").unwrap_or(&Value::Null)
+}
+
+fn equal(object: &Map<String, Value>) -> Result<Filter, Error> {
+    let key = Key::of(object, &COMPARED)?;
+    let value = key.value(given(object))?;
+    Ok(key.with(Test::In(vec![value])))
+}
+
+fn range(object: &Map<String, Value>, comparison: Comparison) -> Result<Filter, Error> {
+    let key = Key::of(object, &COMPARED)?;
+    let value = key.value(given(object))?;
+    Ok(key.with(Test::Range(comparison, value)))
 }
 
 fn any_of(object: &Map<String, Value>) -> Result<Filter, Error> {
-    let key = key(object)?;
-    let values = object.get("value").and_then(Value::as_array);
-    let values = values.filter(|values| values.len() <= MAX_VALUES);
+    let key = Key::of(object, &COMPARED)?;
+    let values = given(object).as_array().filter(|values| values.len() <= MAX_VALUES);
     let values = values
         .ok_or_else(|| invalid(format!("`in` and `nin` need a list of at most {MAX_VALUES} values")))?;
-    let values = values.iter().map(scalar).collect::<Result<Vec<_>, _>>()?;
-    let equals = |value| Filter::Compare { key: key.clone(), comparison: Comparison::Eq, value };
-    Ok(Filter::Or(values.into_iter().map(equals).collect()))
+    let values = values.iter().map(|value| key.value(value)).collect::<Result<Vec<_>, _>>()?;
+    Ok(key.with(Test::In(values)))
+}
+
+fn contains(object: &Map<String, Value>) -> Result<Filter, Error> {
+    let key = Key::of(object, &COMPARED)?;
+    let value = given(object);
+    if value.as_str().is_some_and(|text| text.contains('\0')) {
+        return Err(invalid("a filter's value cannot hold a NUL character"));
+    }
+    let value = match (&key, Scalar::plain(value)) {
+        (Key::Attribute(_), Some(value)) | (Key::Field(Field::Acl), Some(value @ Scalar::Text(_))) => value,
+        (Key::Attribute(_), None) => {
+            return Err(invalid("`contains` asks for a string, a number or a boolean"));
+        }
+        (Key::Field(_), _) => {
+            return Err(invalid("of a document's own fields only `$acl` is a list that `contains` a string"));
+        }
+    };
+    Ok(key.with(Test::Contains(value)))
+}
+
+fn exists(object: &Map<String, Value>) -> Result<Filter, Error> {
+    let key = Key::of(object, &COMPARED)?;
+    let there = key.with(Test::Exists);
+    match object.get("value") {
+        None | Some(Value::Bool(true)) => Ok(there),
+        Some(Value::Bool(false)) => Ok(Filter::Not(Box::new(there))),
+        Some(_) => Err(invalid("`exists` takes no `value`, or true, or false for what is not there")),
+    }
 }
 
 #[cfg(test)]
@@ -127,10 +210,25 @@ mod tests {
             json!({"type": "eq", "key": "a", "value": 1, "boost": 2}),
             json!({"type": "in", "key": "a", "value": "b"}),
             json!({"type": "and", "filters": []}),
+            json!({"type": "eq", "key": "$size", "value": 1}),
+            json!({"type": "eq", "key": "$title", "value": 1}),
+            json!({"type": "gt", "key": "$created_at", "value": "yesterday"}),
+            json!({"type": "eq", "key": "$acl", "value": "a"}),
+            json!({"type": "contains", "key": "$title", "value": "a"}),
+            json!({"type": "contains", "key": "tags", "value": ["a"]}),
+            json!({"type": "exists", "key": "a", "value": 1}),
         ] {
             let error = parse(&wrong).expect_err("refused");
             assert_eq!(error.param.as_deref(), Some("filters"));
         }
+    }
+
+    #[test]
+    fn a_field_and_an_attribute_of_the_same_name_are_both_within_reach() {
+        let of = |key: &str| parse(&json!({"type": "exists", "key": key})).expect("a filter");
+        assert_eq!(of("$title"), Filter::Field(Field::Title, Test::Exists));
+        assert_eq!(of("title"), Filter::Attribute("title".to_owned(), Test::Exists));
+        assert_eq!(of("$$title"), Filter::Attribute("$title".to_owned(), Test::Exists));
     }
 
     #[test]

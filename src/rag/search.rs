@@ -23,7 +23,7 @@ use cursor::{Cursor, MOST_GIVEN};
 use key::Key;
 use mcp_rag_actors::embedder::{Embed, Purpose};
 use mcp_rag_actors::remote::ModelError;
-use mcp_rag_actors::store::{Collection, Filter, Mode, SearchChunks, Source, TermKey};
+use mcp_rag_actors::store::{Collection, Filter, Found, Mode, Plan, SearchChunks, Source, TermKey};
 use mcp_rag_actors::supervise::CallError;
 use mcp_rag_actors::trace::TARGET;
 use mcp_rag_text::analyze::analyze;
@@ -159,6 +159,10 @@ pub struct Timings {
     pub embed_ms: f64,
     pub search_ms: f64,
     pub total_ms: f64,
+    /// How the nearest chunks were found: `exact` or `index`; null where only words were looked for.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub plan: Option<Plan>,
 }
 
 impl Degradation {
@@ -317,14 +321,12 @@ impl Rag {
         let limit = window::reach(wanted, collections);
         let embed_ms = millis(began);
         let searched = Instant::now();
-        let exact = exact_is_faster(
-            collections.iter().map(|collection| collection.chunks).sum(),
-            selection.all_chunks,
-        );
         let ef = self.ef(mode, limit, selection.all_chunks);
         let settings = self.settings();
         let (candidates, oversampling) =
             (settings.search.candidates.max(limit), settings.search.oversampling);
+        let documents = collections.iter().map(|collection| collection.documents).sum();
+        let chunks = collections.iter().map(|collection| collection.chunks).sum();
         let mut embeddings = embeddings.into_iter();
         let searches = queries.asked.iter().map(|asked| {
             let search = SearchChunks {
@@ -338,17 +340,21 @@ impl Rag {
                 oversampling,
                 candidates,
                 ef: Some(ef),
-                exact,
+                documents,
+                chunks,
+                all_chunks: selection.all_chunks,
             };
             (search, asked.weight)
         });
-        let find = info_span!(target: TARGET, "find", mode = mode.as_str(), exact);
-        let (hits, source) = self.find(searches.collect(), mode, caller.deadline).instrument(find).await?;
+        let find = info_span!(target: TARGET, "find", mode = mode.as_str(), plan = tracing::field::Empty);
+        let searching = self.find(searches.collect(), mode, caller.deadline).instrument(find.clone());
+        let (Found { hits, plan, complete }, source) = searching.await?;
+        find.record("plan", plan.map(Plan::as_str));
         if source == Source::Standin {
             degraded.push(Degradation::new("database", "unavailable", "replica"));
         }
         let page_end = usize::from(query.top_k) + query.options.cursor.as_ref().map_or(0, |c| c.given.len());
-        let all_seen = hits.len() < usize::from(limit) && (exact || mode == Mode::Lexical);
+        let all_seen = hits.len() < usize::from(limit) && complete;
         let more = hits.len() >= usize::from(limit) && !(query.rerank && wanted >= MOST_RERANKED);
         let hits = window::collapse(hits, usize::from(wanted));
         let complete = hits.len() >= page_end || all_seen;
@@ -373,7 +379,7 @@ impl Rag {
             truncated: page.truncated,
             next_cursor: next.map(|cursor| cursor.encode()),
             queries: told,
-            timings: Timings { embed_ms, search_ms, total_ms: millis(began) },
+            timings: Timings { embed_ms, search_ms, total_ms: millis(began), plan },
             cached: false,
             encoded: None,
             until,
@@ -413,14 +419,6 @@ fn depth(query: &SearchQuery) -> u16 {
     };
     let most = if query.rerank { MOST_RERANKED } else { u16::MAX };
     chosen.div_ceil(STEP).saturating_mul(STEP).min(most)
-}
-
-/// Whether comparing with every selected chunk is faster than walking the index past those that are
-/// not selected. Measured: an exact scan costs in proportion to the selected chunks `n`, the walk in
-/// proportion to `N / n`, and they meet near sqrt(700 N).
-pub(super) fn exact_is_faster(selected: i64, all: i64) -> bool {
-    let crossover = (700.0 * all as f64).sqrt().clamp(2_000.0, 20_000.0);
-    selected as f64 <= crossover
 }
 
 /// Each term of the query with its count, in each collection's own language.

@@ -1,7 +1,7 @@
 //! Embedding spaces for whoever runs the server: built, compared with the one that is searched, switched, removed.
 
 use super::models::not_configured;
-use super::search::{exact_is_faster, millis};
+use super::search::millis;
 use super::{CATALOG_TTL, Caller, Rag};
 use crate::error::{Code, Error};
 use mcp_rag_actors::embedder::{Embed, Purpose};
@@ -160,14 +160,15 @@ impl Rag {
             ));
         }
         let collections: Vec<CollectionId> = selection.collections.iter().map(|one| one.id).collect();
+        let documents = selection.collections.iter().map(|one| one.documents).sum();
         let chunks = selection.collections.iter().map(|one| one.chunks).sum();
-        let exact = exact_is_faster(chunks, selection.all_chunks);
+        let sizes = [documents, chunks, selection.all_chunks];
         // As a search of this size has it.
         let ef = self.ef(Mode::Dense, query.k, selection.all_chunks);
         let mut sides = [Seen::of(active), Seen::of(other)];
         for text in &queries {
             for side in &mut sides {
-                self.ask(side, text, query.k, &collections, (exact, ef), caller).await?;
+                self.ask(side, text, query.k, &collections, (sizes, ef), caller).await?;
             }
         }
         let [active, other] = sides;
@@ -181,7 +182,7 @@ impl Rag {
         text: &str,
         k: u16,
         collections: &[CollectionId],
-        (exact, ef): (bool, u16),
+        ([documents, chunks, all_chunks], ef): ([i64; 3], u16),
         caller: Caller,
     ) -> Result<(), Error> {
         let model = self.models.of(&side.space.spec).ok_or_else(|| not_configured(&side.space))?;
@@ -201,11 +202,13 @@ impl Rag {
             limit: k,
             candidates: k,
             ef: Some(ef),
-            exact,
+            documents,
+            chunks,
+            all_chunks,
         };
-        let hits = self.store.call(search, caller.deadline).await?;
+        let found = self.store.call(search, caller.deadline).await?;
         side.search_ms.push(millis(began));
-        side.found.push(hits.into_iter().map(|hit| hit.chunk).collect());
+        side.found.push(found.hits.into_iter().map(|hit| hit.chunk).collect());
         Ok(())
     }
 }

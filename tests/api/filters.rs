@@ -112,6 +112,10 @@ fn a_mistake_in_a_filter_is_a_400_that_names_the_field() {
         json!({"type": "in", "key": "n", "value": 1}),
         json!({"type": "in", "key": "n", "value": [[1]]}),
         json!({"type": "in", "key": "n", "value": many}),
+        json!({"type": "eq", "key": "$size", "value": 1}),
+        json!({"type": "gt", "key": "$created_at", "value": "yesterday"}),
+        json!({"type": "contains", "key": "n", "value": [1]}),
+        json!({"type": "exists", "key": "n", "value": "yes"}),
         json!({"type": "and", "filters": []}),
         json!({"type": "and", "filters": {"type": "eq"}}),
         json!({"type": "or"}),
@@ -120,5 +124,74 @@ fn a_mistake_in_a_filter_is_a_400_that_names_the_field() {
     ] {
         let error = server.post("/v1/search", &json!({"query": "x", "filters": filters}));
         assert_eq!(error.error(400, "invalid_request")["param"], "filters", "{filters}");
+    }
+}
+
+/// The document's own fields have names of their own, and attributes of the same names stay within reach.
+#[test]
+fn a_documents_own_fields_select_beside_attributes_of_the_same_names() {
+    let server = Server::start();
+    server.create("docs");
+    let document = |id: &str, kind: &str| {
+        json!({"external_id": id, "text": "A parcel.", "title": format!("Title of {id}"), "uri": format!("https://x.test/{id}"),
+            "media_type": kind, "acl": [format!("group-{id}"), "everyone"], "attributes": {"title": "mine", "$title": "odd"}})
+    };
+    server.ingest_json("docs", &[document("a", "text/plain"), document("b", "text/markdown")]);
+    let created = server.document("docs", "a").ok(200)["created_at"].as_str().expect("a time").to_owned();
+    let found = |filters: Value| {
+        let mut ids = ids(&server.search(&json!({"query": "parcel", "filters": filters})));
+        ids.sort();
+        ids.concat()
+    };
+    for (filters, expected) in [
+        (json!({"type": "eq", "key": "$title", "value": "Title of a"}), "a"),
+        (json!({"type": "eq", "key": "title", "value": "mine"}), "ab"),
+        (json!({"type": "eq", "key": "$$title", "value": "odd"}), "ab"),
+        (json!({"type": "in", "key": "$external_id", "value": ["b", "c"]}), "b"),
+        (json!({"type": "gte", "key": "$uri", "value": "https://x.test/b"}), "b"),
+        (json!({"type": "eq", "key": "$media_type", "value": "text/markdown"}), "b"),
+        (json!({"type": "contains", "key": "$acl", "value": "group-b"}), "b"),
+        (json!({"type": "contains", "key": "$acl", "value": "everyone"}), "ab"),
+        (json!({"type": "contains", "key": "$acl", "value": "every"}), ""),
+        (json!({"type": "exists", "key": "$acl"}), "ab"),
+        (json!({"type": "gte", "key": "$created_at", "value": created}), "ab"),
+        (json!({"type": "lt", "key": "$created_at", "value": created}), ""),
+        (json!({"type": "gt", "key": "$updated_at", "value": "2020-01-01"}), "ab"),
+        (json!({"type": "lt", "key": "$updated_at", "value": "2020-01-01T00:00:00+01:00"}), ""),
+    ] {
+        assert_eq!(found(filters.clone()), expected, "{filters}");
+    }
+    // A new version is found by what it has now.
+    server.put_document("docs", "a", &json!({"text": "Another parcel.", "acl": ["group-b"]})).ok(200);
+    assert_eq!(found(json!({"type": "contains", "key": "$acl", "value": "everyone"})), "b");
+    assert_eq!(found(json!({"type": "exists", "key": "title", "value": false})), "a");
+}
+
+/// One document in a collection of its own beside thousands of chunks that lie nearer: whatever walks past them
+/// must still end with it, and say that this was all.
+#[test]
+fn a_small_selection_among_much_else_is_found_whole_with_and_without_a_filter() {
+    let server = Server::start();
+    server.create("many");
+    server.create("few");
+    let near: Vec<Value> = (0..300)
+        .map(|n| json!({"external_id": format!("n{n}"), "text": format!("The red fox number {n} jumps.")}))
+        .collect();
+    server.ingest_json("many", &near);
+    let far = |n: usize| json!({"external_id": format!("f{n}"), "text": format!("Tax law, chapter {n}."), "attributes": {"kind": "law"}});
+    server.ingest_json("few", &(0..12).map(far).collect::<Vec<_>>());
+    for mode in ["dense", "hybrid"] {
+        let few = json!({"query": "which fox jumps", "collections": ["few"], "mode": mode});
+        let law = json!({"query": "which fox jumps", "mode": mode, "filters": {"type": "eq", "key": "kind", "value": "law"}});
+        for body in [few, law] {
+            let found = server.search(&body);
+            assert_eq!(ids(&found).len(), 10, "{body}");
+            assert!(ids(&found).iter().all(|id| id.starts_with('f')), "{body}");
+            assert_eq!(
+                (&found["complete"], &found["timings"]["plan"]),
+                (&json!(true), &json!("exact")),
+                "{body}"
+            );
+        }
     }
 }

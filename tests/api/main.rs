@@ -19,6 +19,7 @@ mod eval;
 mod expiry;
 mod export;
 mod failpoints;
+mod filter_agreement;
 mod filters;
 mod formats;
 mod health;

@@ -111,7 +111,8 @@ fn a_vector_takes_the_place_of_the_embedded_text() {
     let stored = server.sql_of_tenant(
         1,
         "SELECT e.embedding::text FROM embeddings e JOIN chunks USING (tenant_id, chunk_id) \
-         JOIN documents d USING (tenant_id, document_id) WHERE d.external_id = 'bee'",
+         JOIN documents d ON d.tenant_id = chunks.tenant_id AND d.document_id = chunks.document_id \
+         WHERE d.external_id = 'bee'",
     );
     let vector: Value = serde_json::from_str(stored[0][0].as_deref().expect("a vector")).expect("numbers");
     assert_eq!(vector.as_array().map(Vec::len), Some(384));

@@ -1,9 +1,15 @@
-//! The one internal form of filters, and its SQL.
+//! The one internal form of filters: conditions on a document's attributes and on its own fields.
+//!
+//! Its SQL ([`sql`]) reads `document_attributes` (`migrations/V10__filters.sql`), which holds a row per value.
 
-use serde_json::{Value, json};
-use tokio_postgres::types::ToSql;
+mod leaf;
+mod sql;
+mod value;
 
-/// A condition on a document's attributes.
+pub(super) use sql::{Scope, leaves, matching, narrowed};
+pub use value::{Scalar, parse_time};
+
+/// A condition on a document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
     And(Vec<Filter>),
@@ -11,49 +17,88 @@ pub enum Filter {
     Or(Vec<Filter>),
     /// A document that lacks the attribute matches too.
     Not(Box<Filter>),
-    /// Values of different types never compare.
-    Compare {
-        key: String,
-        comparison: Comparison,
-        value: Value,
-    },
+    Attribute(String, Test),
+    Field(Field, Test),
+}
+
+/// What is asked of one attribute or field. Values of different types never compare.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// Equal to one of these.
+    In(Vec<Scalar>),
+    Range(Comparison, Scalar),
+    /// An array that holds this.
+    Contains(Scalar),
+    /// There and not null; of a field: not empty.
+    Exists,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
-    Eq,
     Gt,
     Gte,
     Lt,
     Lte,
 }
 
-/// The condition on `documents d`; every value is a parameter.
-pub(super) fn condition(filter: &Filter, bind: &mut impl FnMut(Box<dyn ToSql + Sync>) -> String) -> String {
-    let mut all = |filters: &[Filter], operator: &str, none: &str| {
-        let parts: Vec<String> = filters.iter().map(|filter| condition(filter, bind)).collect();
-        if parts.is_empty() { none.to_owned() } else { format!("({})", parts.join(operator)) }
-    };
-    match filter {
-        Filter::And(filters) => all(filters, " AND ", "true"),
-        Filter::Or(filters) => all(filters, " OR ", "false"),
-        Filter::Not(inner) => format!("NOT coalesce({}, false)", condition(inner, bind)),
-        Filter::Compare { key, comparison: Comparison::Eq, value } => {
-            format!("d.attributes @> {}", bind(Box::new(json!({ key: value }))))
+/// What a document has besides attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    Title,
+    ExternalId,
+    Uri,
+    MediaType,
+    CreatedAt,
+    UpdatedAt,
+    /// A list; only [`Test::Contains`] and [`Test::Exists`] make sense.
+    Acl,
+}
+
+impl Field {
+    pub const ALL: [Self; 7] = [
+        Self::Title,
+        Self::ExternalId,
+        Self::Uri,
+        Self::MediaType,
+        Self::CreatedAt,
+        Self::UpdatedAt,
+        Self::Acl,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Title => "title",
+            Self::ExternalId => "external_id",
+            Self::Uri => "uri",
+            Self::MediaType => "media_type",
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::Acl => "acl",
         }
-        Filter::Compare { key, comparison, value } => {
-            let operator = match comparison {
-                Comparison::Eq => "=",
-                Comparison::Gt => ">",
-                Comparison::Gte => ">=",
-                Comparison::Lt => "<",
-                Comparison::Lte => "<=",
-            };
-            let (key, value) = (bind(Box::new(key.clone())), bind(Box::new(value.clone())));
-            format!(
-                "(jsonb_typeof(d.attributes -> {key}) = jsonb_typeof({value}::jsonb) \
-                 AND d.attributes -> {key} {operator} {value}::jsonb)"
-            )
+    }
+
+    #[must_use]
+    pub fn is_time(self) -> bool {
+        matches!(self, Self::CreatedAt | Self::UpdatedAt)
+    }
+}
+
+impl Comparison {
+    fn operator(self) -> &'static str {
+        match self {
+            Self::Gt => ">",
+            Self::Gte => ">=",
+            Self::Lt => "<",
+            Self::Lte => "<=",
+        }
+    }
+
+    /// What holds of rounded values whenever this holds of the values themselves.
+    fn loosened(self) -> Self {
+        match self {
+            Self::Gt | Self::Gte => Self::Gte,
+            Self::Lt | Self::Lte => Self::Lte,
         }
     }
 }

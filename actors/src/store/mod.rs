@@ -67,7 +67,7 @@ pub use details::{ChunkDetails, Details};
 pub use documents::{Document, GetContent, GetDocument, ListDocuments};
 pub use error::StoreError;
 pub use export::{ExportDocuments, Exported};
-pub use filter::{Comparison, Filter};
+pub use filter::{Comparison, Field, Filter, Scalar, Test, parse_time};
 pub use handle::StoreHandle;
 pub use idempotency::{
     ClaimKey, Claimed, HeldKey, IdempotencyKey, Settle, SettleKey, StoredResponse, recorded,
@@ -83,7 +83,7 @@ pub use publish::{NewChunk, PublishDocument, Published};
 pub use read::Source;
 pub use reindex::{Reindex, ReindexCollection};
 pub use removing::{RemoveSpace, ShrinkSpace};
-pub use search::{Hit, Hits, Mode, SearchChunks};
+pub use search::{Found, Hit, Mode, Plan, SearchChunks};
 pub use server::ServerStatus;
 pub use servers::PoolStatus;
 pub use settings::StoreSettings;
@@ -102,6 +102,7 @@ use crate::supervise::Service;
 use connection::Connection;
 use hedge::Patience;
 use read::Epochs;
+use search::Selectivities;
 use servers::{Servers, Shared};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -122,6 +123,7 @@ pub struct Store {
     /// When each tenant last wrote through this process.
     writes: RefCell<HashMap<TenantId, Instant>>,
     turn: Cell<usize>,
+    selectivities: Selectivities,
 }
 
 impl Service for Store {
@@ -140,6 +142,7 @@ impl Store {
             epochs: Epochs::default(),
             writes: RefCell::default(),
             turn: Cell::default(),
+            selectivities: Selectivities::default(),
         })
     }
 

@@ -30,8 +30,8 @@ fn statement(into: &[(usize, Arc<Space>)]) -> String {
             let storage = space.spec.storage;
             let (id, vectors) = (COMMON + 1 + 2 * at, COMMON + 2 + 2 * at);
             format!(
-                "e{at} AS (INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, {}) \
-                 SELECT $1, ${id}::bigint, chunk_id, $2, v.vector FROM c \
+                "e{at} AS (INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, document_id, {}) \
+                 SELECT $1, ${id}::bigint, chunk_id, $2, $3, v.vector FROM c \
                  JOIN unnest($4::int[], ${vectors}::{}[]) AS v(ordinal, vector) USING (ordinal)), ",
                 storage.column(),
                 storage.sql_type()

@@ -3,13 +3,20 @@
 //! Fusion is the mean of the legs' min-max scaled scores over the union of their candidates, with
 //! every candidate's true score in both legs (docs/adr/0004-hybrid-fusion.md).
 
+mod plan;
+mod selectivity;
+
+pub use plan::Plan;
+pub(super) use selectivity::Selectivities;
+
 use super::Store;
 use super::error::StoreError;
-use super::filter::{self, Filter};
+use super::filter::{Filter, Scope, matching, narrowed};
 use super::ids::{ChunkId, CollectionId, DocumentId, TenantId};
 use super::lexical::TermKey;
 use super::read::Sees;
 use super::space::Space;
+use super::storage::Storage;
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
 use serde_json::Value;
@@ -56,11 +63,21 @@ pub struct SearchChunks {
     pub candidates: u16,
     /// How many candidates a scan of the HNSW index keeps; absent: as the session has it.
     pub ef: Option<u16>,
-    /// Compare with every embedding instead of asking the HNSW index.
-    pub exact: bool,
+    /// Searchable documents and chunks of the collections, and chunks of all the tenant's.
+    pub documents: i64,
+    pub chunks: i64,
+    pub all_chunks: i64,
 }
 
-pub type Hits = Vec<Hit>;
+/// What a search found, best first.
+#[derive(Debug)]
+pub struct Found {
+    pub hits: Vec<Hit>,
+    /// How the nearest chunks were found; absent where only words were looked for.
+    pub plan: Option<Plan>,
+    /// Whether it is known that there is no further match.
+    pub complete: bool,
+}
 
 #[derive(Debug, Clone)]
 pub struct Hit {
@@ -86,34 +103,101 @@ pub struct Hit {
     pub expires_at: Option<OffsetDateTime>,
 }
 
+impl SearchChunks {
+    /// How many candidates a walk is to give where so many are wanted.
+    fn coarse(&self, wanted: u16) -> u16 {
+        match &self.embedding {
+            Some((_, space)) if space.spec.storage == Storage::Bit => {
+                wanted.saturating_mul(self.oversampling.max(1))
+            }
+            _ => wanted,
+        }
+    }
+}
+
 impl Request for SearchChunks {
-    type Reply = Result<Hits, StoreError>;
+    type Reply = Result<Found, StoreError>;
 
     fn repeat(&self) -> Option<Self> {
         Some(self.clone())
     }
 }
 
-/// Above so many matching chunks a filter is applied to the lexical leg's candidates instead of
-/// scoring every match.
-const SCORED_MATCHES: usize = 20_000;
+/// A way to answer: which chunks the filter lets through is known, or asked of each candidate.
+#[derive(Debug, Clone, Copy)]
+struct Way<'a> {
+    plan: Plan,
+    /// Documents that match each condition of the filter.
+    counts: &'a [i64],
+    /// How many times as many candidates give as many that match.
+    spread: f64,
+}
+
+impl Way<'_> {
+    /// How many chunks the lexical leg's first pass gives, of how many postings, before they are asked.
+    fn first_pass(&self) -> [i32; 2] {
+        let times = |count: f64, most: f64| (count * self.spread).clamp(1.0, most) as i32;
+        [times(1_000.0, 10_000.0), times(4_000.0, 12_000.0)]
+    }
+}
 
 impl Serve<SearchChunks> for Store {
-    async fn serve(self: Rc<Self>, search: SearchChunks, deadline: Deadline) -> Result<Hits, StoreError> {
+    async fn serve(self: Rc<Self>, search: SearchChunks, deadline: Deadline) -> Result<Found, StoreError> {
         if search.collections.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Found { hits: Vec::new(), plan: None, complete: true });
         }
+        let selected = match &search.filter {
+            Some(filter) => Some(self.selected(&search, filter, deadline).await?),
+            None => None,
+        };
+        let per_document = search.chunks as f64 / search.documents.max(1) as f64;
+        let chunks = selected.as_ref().map(|selected| (selected.documents as f64 * per_document) as i64);
+        let chunks = chunks.unwrap_or(search.chunks).min(search.chunks);
+        let wanted = if search.mode == Mode::Hybrid { search.candidates } else { search.limit };
+        let plan = plan::choose(chunks, search.all_chunks, wanted);
+        let counts = selected.as_ref().map_or(&[][..], |selected| &selected.counts);
+        let spread = search.chunks.max(1) as f64 / chunks.max(1) as f64;
+        let way = Way { plan, counts, spread };
+        let ef = (plan == Plan::Index && chunks < search.all_chunks)
+            .then(|| {
+                plan::width(chunks, search.all_chunks, search.coarse(wanted)).max(search.ef.unwrap_or(0))
+            })
+            .or(search.ef);
+        let hits = self.find(&search, way, ef, deadline).await?;
+        let dense = search.embedding.is_some();
+        let full = hits.len() >= usize::from(search.limit);
+        // A walk that came back short may have missed some: all are compared, so that the answer is full.
+        let again = !full && plan == Plan::Index && (dense || search.filter.is_some());
+        let (hits, plan) = if again {
+            metrics::counter!("mcp_rag_search_repeats_total").increment(1);
+            (self.find(&search, Way { plan: Plan::Exact, ..way }, None, deadline).await?, Plan::Exact)
+        } else {
+            (hits, plan)
+        };
+        let complete = full || plan == Plan::Exact || !dense;
+        Ok(Found { hits, plan: dense.then_some(plan), complete })
+    }
+}
+
+impl Store {
+    async fn find(
+        &self,
+        search: &SearchChunks,
+        way: Way<'_>,
+        ef: Option<u16>,
+        deadline: Deadline,
+    ) -> Result<Vec<Hit>, StoreError> {
         let mut parameters: Vec<Box<dyn ToSql + Sync>> = Vec::new();
-        let sql = statement(&search, &mut parameters);
+        let sql = statement(search, way, &mut parameters);
         let references: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(AsRef::as_ref).collect();
         let sees = Sees::Listed(&search.collections);
-        let rows = self.read_with_ef(search.tenant, sees, search.ef, &sql, &references, deadline).await?;
+        let rows = self.read_with_ef(search.tenant, sees, ef, &sql, &references, deadline).await?;
         Ok(rows.iter().map(read).collect())
     }
 }
 
 /// The statement's text depends on shape only, never on values, so that it is prepared once each.
-fn statement(search: &SearchChunks, parameters: &mut Vec<Box<dyn ToSql + Sync>>) -> String {
+fn statement(search: &SearchChunks, way: Way<'_>, parameters: &mut Vec<Box<dyn ToSql + Sync>>) -> String {
     let mut bind = |value: Box<dyn ToSql + Sync>| {
         parameters.push(value);
         format!("${}", parameters.len())
@@ -124,31 +208,36 @@ fn statement(search: &SearchChunks, parameters: &mut Vec<Box<dyn ToSql + Sync>>)
     let of = || search.collections.iter().map(|collection| collection.0).collect::<Vec<i64>>();
     let collections = if scoped { bind(Box::new(of())) } else { String::new() };
     let (limit, depth) = (search.limit, search.candidates);
-    let allowed = search.filter.as_ref().map(|filter| {
-        let condition = filter::condition(filter, &mut bind);
-        format!(
-            "allowed AS MATERIALIZED (SELECT c.chunk_id FROM documents d JOIN chunks c USING (tenant_id, document_id) \
-             WHERE d.tenant_id = {tenant} AND d.collection_id = ANY ({collections}) AND {condition}), "
-        )
+    let scope = Scope { tenant: &tenant, collections: &collections };
+    let exact = way.plan == Plan::Exact;
+    // Listed where few match, else asked of each candidate.
+    let allowed = search.filter.as_ref().filter(|_| exact).map(|filter| {
+        let documents = matching(filter, way.counts, scope, &mut bind);
+        format!("allowed AS MATERIALIZED ({documents}), ")
     });
+    let asked = search.filter.as_ref().filter(|_| !exact);
     let filtered = allowed.is_some();
     let near = search.embedding.as_ref().map(|(vector, space)| {
         let placeholder = bind(space.spec.storage.parameter(vector));
         (space.id.0, space.spec.storage.expressions(&placeholder, space.spec.dimensions))
     });
     let dense = near.as_ref().map(|(space, near)| {
-        let among = if filtered { "AND e.chunk_id IN (SELECT chunk_id FROM allowed)" } else { "" };
         let wanted = if search.mode == Mode::Dense { limit } else { depth };
+        let among = if filtered {
+            "e.document_id = ANY (ARRAY(SELECT document_id FROM allowed))".to_owned()
+        } else {
+            let asked = asked.map(|filter| narrowed(filter, "e.document_id", scope, &mut bind));
+            let asked = asked.map_or_else(String::new, |condition| format!(" AND {condition}"));
+            format!("e.collection_id = ANY ({collections}){asked}")
+        };
         // Only a constant space can choose its partial index.
-        let from = format!(
-            "FROM embeddings e WHERE e.tenant_id = {tenant} AND e.space_id = {space} \
-             AND e.collection_id = ANY ({collections}) {among}"
-        );
-        let by_index = !filtered && !search.exact;
+        let from =
+            format!("FROM embeddings e WHERE e.tenant_id = {tenant} AND e.space_id = {space} AND {among}");
+        let by_index = !exact;
         let exact = &near.exact;
         match &near.rerank {
             Some(rerank) if by_index => {
-                let coarse = u32::from(wanted) * u32::from(search.oversampling.max(1));
+                let coarse = search.coarse(wanted);
                 format!(
                     "dense AS MATERIALIZED (SELECT chunk_id, 1 - distance AS similarity FROM ( \
                          SELECT e.chunk_id, {rerank} AS distance {from} ORDER BY {} LIMIT {coarse}) candidates \
@@ -169,23 +258,30 @@ fn statement(search: &SearchChunks, parameters: &mut Vec<Box<dyn ToSql + Sync>>)
         let of = bind(Box::new(search.terms.iter().map(|term| term.collection).collect::<Vec<_>>()));
         let bases = bind(Box::new(search.terms.iter().map(|term| term.base).collect::<Vec<_>>()));
         let counts = bind(Box::new(search.terms.iter().map(|term| term.count).collect::<Vec<_>>()));
-        let mut also = vec![];
-        if dense.is_some() {
-            also.push("ARRAY(SELECT chunk_id FROM dense)".to_owned());
-        }
-        if filtered {
-            // Every match is scored, so that a filter never hides what it lets through.
-            also.push(format!(
-                "CASE WHEN (SELECT count(*) FROM allowed) <= {SCORED_MATCHES} THEN ARRAY(SELECT chunk_id FROM allowed) \
-                 ELSE '{{}}' END"
-            ));
-        }
-        let also = if also.is_empty() { "'{}'::bigint[]".to_owned() } else { also.join(" || ") };
-        let among = if filtered { "WHERE chunk_id IN (SELECT chunk_id FROM allowed)" } else { "" };
         let wanted = if search.mode == Mode::Lexical { limit } else { depth };
+        let own = if dense.is_some() { "ARRAY(SELECT chunk_id FROM dense)" } else { "'{}'::bigint[]" };
+        // A first pass over more than is wanted, since only the second one is exact.
+        let first = wanted + wanted / 2 + 25;
+        let source = if filtered {
+            let likeliest = format!(
+                "SELECT a.chunk_id FROM lexical_among({of}, {bases}, {counts}, {first}, \
+                 ARRAY(SELECT document_id FROM allowed)) a"
+            );
+            format!("lexical_scores({of}, {bases}, {counts}, ARRAY({likeliest}) || {own})")
+        } else if let Some(filter) = asked {
+            let asked = narrowed(filter, "c.document_id", scope, &mut bind);
+            let [most, budget] = way.first_pass().map(|count| bind(Box::new(count)));
+            let likeliest = format!(
+                "SELECT f.chunk_id FROM lexical_first({of}, {bases}, {counts}, {most}, {budget}) f \
+                 WHERE (SELECT c.collection_id = ANY ({collections}) AND {asked} FROM chunks c \
+                     WHERE c.tenant_id = {tenant} AND c.chunk_id = f.chunk_id) LIMIT {first}"
+            );
+            format!("lexical_scores({of}, {bases}, {counts}, ARRAY({likeliest}) || {own})")
+        } else {
+            format!("lexical_search({of}, {bases}, {counts}, {wanted}, {own})")
+        };
         format!(
-            "lexical AS MATERIALIZED (SELECT chunk_id, score FROM lexical_search({of}, {bases}, {counts}, \
-             {wanted}, {also}) {among} ORDER BY score DESC, chunk_id), "
+            "lexical AS MATERIALIZED (SELECT chunk_id, score FROM {source} ORDER BY score DESC, chunk_id), "
         )
     });
     let best = match (&near, search.mode) {

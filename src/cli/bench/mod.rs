@@ -10,6 +10,7 @@ mod chroma;
 pub(super) mod dice;
 mod echo;
 mod exact;
+mod filters;
 mod guards;
 mod hop;
 mod ingest;
@@ -42,6 +43,8 @@ pub(super) enum Bench {
     Scale(scale::Scale),
     /// Dense searches beside a Chroma server on the same vectors, with and without filters.
     Chroma(chroma::Beside),
+    /// Filtered searches by how much the filter lets through, beside plain pgvector SQL.
+    Filters(filters::Filters),
     /// What a call to an actor costs, in microseconds.
     Hop(hop::Hop),
     /// Cached searches with and without the actor hop and the guards, in turns.
@@ -64,6 +67,7 @@ impl Bench {
             Self::Search(search) => search.run(global, settings, &mut interrupt).await?,
             Self::Scale(scale) => Box::pin(scale.run(global, settings, &mut interrupt)).await?,
             Self::Chroma(beside) => Box::pin(beside.run(global, settings, &mut interrupt)).await?,
+            Self::Filters(filters) => filters.run(global, settings, &mut interrupt).await?,
             Self::Hop(hop) => hop.run(global, &mut interrupt).await?,
             Self::Guards(guards) => guards.run(global, settings, &mut interrupt).await?,
             Self::Mixed(mixed) => mixed.run(global, settings, &mut interrupt).await?,

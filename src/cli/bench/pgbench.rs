@@ -156,7 +156,7 @@ impl<'a> Pgbench<'a> {
 }
 
 impl Tools {
-    fn command(&self, program: &str, user: &str) -> Command {
+    pub(super) fn command(&self, program: &str, user: &str) -> Command {
         let mut command = Command::new(self.bin_dir.join(program));
         command.arg("-h").arg(&self.socket_dir).args(["-p", &self.port.to_string(), "-U", user]);
         command.stdin(Stdio::null()).kill_on_drop(true);
@@ -176,7 +176,7 @@ pub(super) async fn vacuum(tools: &Tools) -> Result<()> {
     psql(tools, "postgres", &["-q", "-c", "CHECKPOINT"]).await.map(drop)
 }
 
-async fn output(command: &mut Command) -> Result<String> {
+pub(super) async fn output(command: &mut Command) -> Result<String> {
     let output = command.output().await.context("PostgreSQL's programs cannot be run")?;
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}", error.trim());

@@ -5,7 +5,7 @@ use super::{Degradation, Error, SearchQuery};
 use crate::rag::{Caller, Rag};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{Hits, Mode, SearchChunks, Source};
+use mcp_rag_actors::store::{Found, Mode, SearchChunks, Source};
 use mcp_rag_actors::trace::TARGET;
 use std::time::Duration;
 use tracing::{Instrument, info_span};
@@ -77,23 +77,28 @@ impl Rag {
         mut searches: Vec<(SearchChunks, f32)>,
         mode: Mode,
         deadline: Deadline,
-    ) -> Result<(Hits, Source), Error> {
+    ) -> Result<(Found, Source), Error> {
         if searches.len() < 2 {
-            let Some((search, _)) = searches.pop() else { return Ok((Vec::new(), Source::Writer)) };
+            let Some((search, _)) = searches.pop() else {
+                let nothing = Found { hits: Vec::new(), plan: None, complete: true };
+                return Ok((nothing, Source::Writer));
+            };
             return Ok(self.store.call_traced(search, deadline).await?);
         }
         let limit = searches.iter().map(|(search, _)| usize::from(search.limit)).max().unwrap_or_default();
         let one = |(search, weight)| async move {
-            let (hits, source) = self.store.call_traced::<SearchChunks, Hits>(search, deadline).await?;
-            Ok::<_, Error>((List { hits, weight }, source))
+            let (found, source) = self.store.call_traced::<SearchChunks, Found>(search, deadline).await?;
+            Ok::<_, Error>((found, weight, source))
         };
-        let found: Vec<(List, Source)> =
+        let found: Vec<(Found, f32, Source)> =
             stream::iter(searches).map(one).buffered(AT_ONCE).try_collect().await?;
         // One stale part makes the whole stale.
-        let standin = found.iter().any(|(_, source)| *source == Source::Standin);
-        let source = if standin { Source::Standin } else { found[0].1 };
-        let mut hits = fuse::fuse(found.into_iter().map(|(list, _)| list).collect(), mode);
+        let standin = found.iter().any(|(_, _, source)| *source == Source::Standin);
+        let source = if standin { Source::Standin } else { found[0].2 };
+        let (plan, complete) = (found[0].0.plan, found.iter().all(|(found, ..)| found.complete));
+        let lists = found.into_iter().map(|(found, weight, _)| List { hits: found.hits, weight });
+        let mut hits = fuse::fuse(lists.collect(), mode);
         hits.truncate(limit);
-        Ok((hits, source))
+        Ok((Found { hits, plan, complete }, source))
     }
 }
