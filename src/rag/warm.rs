@@ -46,7 +46,9 @@ impl Rag {
             limit: 10,
             candidates: settings.search.candidates.max(10),
             ef: Some(self.ef(mode, 10, chunks)),
-            exact: false,
+            documents: collections.iter().map(|collection| collection.documents).sum(),
+            chunks,
+            all_chunks: chunks,
         };
         for mode in [Mode::Hybrid, Mode::Dense] {
             let on_each = (0..settings.database.pool_size).map(|_| self.store.call(search(mode), deadline));
