@@ -64,7 +64,7 @@ impl BulkRows {
                 let _ = write!(self.chunks, "{byte:02x}");
             }
             self.chunks.push('\n');
-            let _ = write!(self.embeddings, "{tenant}\t{space}\t{id}\t{collection}\t");
+            let _ = write!(self.embeddings, "{tenant}\t{space}\t{id}\t{collection}\t{document}\t");
             list(
                 &mut self.embeddings,
                 ['[', ']'],
@@ -109,7 +109,10 @@ impl BulkRows {
                  headings, tokens, content_hash)",
                 &mut self.chunks,
             ),
-            ("embeddings (tenant_id, space_id, chunk_id, collection_id, embedding)", &mut self.embeddings),
+            (
+                "embeddings (tenant_id, space_id, chunk_id, collection_id, document_id, embedding)",
+                &mut self.embeddings,
+            ),
             ("lexical_chunks (tenant_id, chunk_id, collection_id, length, keys, impacts)", &mut self.lexical),
         ];
         let mut script = String::with_capacity(tables.iter().map(|(_, rows)| rows.len() + 200).sum());
