@@ -32,7 +32,7 @@ struct Listed {
 /// The tenant's collections, remembered for a moment so that a cached search needs no database.
 ///
 /// A write by this process forgets them at once; one by another replica is seen within the
-/// time to live. The list seen last is kept beyond it, for searches while the database is away.
+/// time to live, and a collection it made at once: an unknown name is looked for in a fresh list. The list seen last is kept beyond it, for searches while the database is away.
 #[derive(Clone)]
 pub struct Catalog {
     store: StoreHandle,
@@ -128,9 +128,17 @@ impl Catalog {
     }
 
     pub async fn get(&self, caller: Caller, name: &str) -> Result<Collection, Error> {
-        let all = self.all(caller).await?;
-        let found = all.iter().find(|collection| collection.name == name);
-        found.cloned().ok_or_else(|| Error::not_found("collection"))
+        let of_name = |all: &[Collection]| all.iter().find(|collection| collection.name == name).cloned();
+        if let Some(found) = of_name(&self.all(caller).await?) {
+            return Ok(found);
+        }
+        of_name(&self.anew(caller).await?.collections).ok_or_else(|| Error::not_found("collection"))
+    }
+
+    /// For a name that a remembered list does not hold: another replica may have made the collection since.
+    async fn anew(&self, caller: Caller) -> Result<Listed, Error> {
+        self.known.invalidate(&self.key(caller)).await;
+        self.listed(caller).await
     }
 
     fn key(&self, caller: Caller) -> (TenantId, u64) {
@@ -157,10 +165,17 @@ impl Catalog {
             (Err(error), Some(last)) if error.is_temporary() => (last, away(error.code.as_str(), "cache")),
             (Err(error), _) => return Err(error),
         };
-        let all = listed.collections;
-        let all_chunks = all.iter().map(|collection| collection.chunks).sum();
+        let (listed, collections) = match named(&listed.collections, names) {
+            Err(error) if error.code == Code::NotFound && stale.is_none() => {
+                let listed = self.anew(caller).await?;
+                let collections = named(&listed.collections, names)?;
+                (listed, collections)
+            }
+            chosen => (listed, chosen?),
+        };
+        let all_chunks = listed.collections.iter().map(|collection| collection.chunks).sum();
         let space = listed.spaces.iter().find(|space| space.is_active()).cloned();
-        Ok(Selection { collections: named(&all, names)?, space, all_chunks, stale })
+        Ok(Selection { collections, space, all_chunks, stale })
     }
 
     /// Called after every write that changes what a search can return.
