@@ -208,7 +208,7 @@ mod tests {
             script.contains("\n1\t7\t2\t5\t0\ta\\tb\\\\.\\nc\t0\t7\t[\"x\\\\\"y\"]\t3\t\\\\x00ff\n"),
             "{script}"
         );
-        assert!(script.contains("\n1\t3\t7\t2\t[250000e-6,-500000e-6]\n"), "{script}");
+        assert!(script.contains("\n1\t3\t7\t2\t5\t[250000e-6,-500000e-6]\n"), "{script}");
         assert_eq!(script.lines().count(), 4 * 3);
         assert!(rows.script().lines().all(|line| line.starts_with("COPY") || line == "\\."));
         assert!(rows.ending(5, 7).contains("terms = 2"));
