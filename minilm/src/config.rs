@@ -1,6 +1,7 @@
-//! The model's own description of itself: `config.json`, `sentence_bert_config.json` and `1_Pooling/config.json`.
+//! The model's own description of itself: `config.json`, and of a sentence encoder `sentence_bert_config.json` and
+//! `1_Pooling/config.json`.
 
-use std::{fs, io, path::Path};
+use std::{collections::HashMap, fs, io, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -8,6 +9,12 @@ use crate::LoadError;
 
 /// sentence-transformers' limit for this model where `sentence_bert_config.json` is missing.
 const DEFAULT_MAX_TOKENS: usize = 256;
+
+/// What a cross-encoder reads of a pair at most, as its training did.
+const MAX_PAIR_TOKENS: usize = 512;
+
+/// Fewer positions leave no room for two texts.
+const MIN_PAIR_TOKENS: usize = 8;
 
 /// The shape of the network.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) max_position_embeddings: usize,
     pub(crate) vocab_size: usize,
     pub(crate) layer_norm_eps: f32,
+    /// Of a classifier; BERT's own default is two.
+    id2label: Option<HashMap<String, String>>,
     /// Tokens the encoder looks at, `[CLS]` and `[SEP]` included.
     #[serde(skip)]
     pub(crate) max_tokens: usize,
@@ -47,13 +56,9 @@ struct PoolingConfig {
 }
 
 impl Config {
+    /// Of a sentence encoder.
     pub(crate) fn load(directory: &Path) -> Result<Self, LoadError> {
-        let path = directory.join("config.json");
-        let mut config: Self = read_json(&path)?;
-        if let Some(reason) = config.unsupported() {
-            return Err(LoadError::unsupported(&path, reason));
-        }
-
+        let mut config = Self::load_network(&directory.join("config.json"))?;
         let path = directory.join("sentence_bert_config.json");
         let sentence: Option<SentenceConfig> = read_optional_json(&path)?;
         let wanted = sentence.and_then(|config| config.max_seq_length).unwrap_or(DEFAULT_MAX_TOKENS);
@@ -74,6 +79,30 @@ impl Config {
             return Err(LoadError::unsupported(&path, "only mean pooling is computed"));
         }
         Ok(config)
+    }
+
+    /// Of a cross-encoder: a classifier of pairs with one label.
+    pub(crate) fn load_pairs(directory: &Path) -> Result<Self, LoadError> {
+        let path = directory.join("config.json");
+        let mut config = Self::load_network(&path)?;
+        config.max_tokens = config.max_position_embeddings.min(MAX_PAIR_TOKENS);
+        let labels = config.id2label.as_ref().map(HashMap::len);
+        if labels.is_some_and(|labels| labels != 1) {
+            return Err(LoadError::unsupported(
+                &path,
+                "it has several labels: a cross-encoder that ranks has one",
+            ));
+        }
+        if config.max_tokens < MIN_PAIR_TOKENS {
+            let reason = format!("max_position_embeddings {} leaves no room for a pair", config.max_tokens);
+            return Err(LoadError::unsupported(&path, reason));
+        }
+        Ok(config)
+    }
+
+    fn load_network(path: &Path) -> Result<Self, LoadError> {
+        let config: Self = read_json(path)?;
+        config.unsupported().map_or(Ok(config), |reason| Err(LoadError::unsupported(path, reason)))
     }
 
     fn unsupported(&self) -> Option<String> {

@@ -1,12 +1,10 @@
-//! The network: embeddings, transformer layers, mean pooling.
+//! The network: embeddings and transformer layers. What becomes of the last one's rows is up to its callers.
 //!
 //! Sequences of different lengths are laid end to end without padding. Linear layers see one tall matrix and read each
 //! weight once for all of them; attention looks at each sequence on its own.
 
-use std::path::Path;
-
 use crate::{
-    LoadError,
+    Encoding, LoadError,
     attention::{Attention, AttentionScratch},
     bf16,
     buffer::Buffer,
@@ -43,8 +41,10 @@ pub(crate) struct Encoder {
     isa: Isa,
     config: Config,
     words: Words,
-    /// Position embeddings, the embedding of the only token type added in.
+    /// Position embeddings, the embedding of the first token type added in.
     positions: Vec<f32>,
+    /// What the embedding of the second token type, that of a pair's second text, has over that of the first.
+    second: Vec<f32>,
     norm: LayerNorm,
     layers: Layers,
 }
@@ -56,8 +56,11 @@ enum Layers {
 }
 
 impl Encoder {
-    pub(crate) fn load(path: &Path, config: Config, arithmetic: Arithmetic) -> Result<Self, LoadError> {
-        let weights = &mut Weights::open(path)?;
+    pub(crate) fn load(
+        weights: &mut Weights,
+        config: Config,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, LoadError> {
         let (hidden, isa) = (config.hidden_size, arithmetic.isa);
         let words = weights.read("embeddings.word_embeddings.weight", &[config.vocab_size, hidden])?;
         let words = Words::new(words, hidden, arithmetic.precision());
@@ -67,6 +70,7 @@ impl Encoder {
         for row in positions.chunks_exact_mut(hidden) {
             row.iter_mut().zip(&kinds).for_each(|(position, kind)| *position += kind);
         }
+        let second = kinds[hidden..].iter().zip(&kinds).map(|(second, first)| second - first).collect();
         let norm = LayerNorm::load(weights, &config, "embeddings.LayerNorm")?;
         let indexes = 0..config.num_hidden_layers;
         let layers = match arithmetic.kernel {
@@ -80,7 +84,7 @@ impl Encoder {
                 Layers::Bf16(kernel, layers.collect::<Result<_, _>>()?)
             }
         };
-        Ok(Self { isa, config, words, positions, norm, layers })
+        Ok(Self { isa, config, words, positions, second, norm, layers })
     }
 
     pub(crate) fn dimensions(&self) -> usize {
@@ -95,30 +99,15 @@ impl Encoder {
         Arithmetic { isa: self.isa, kernel }
     }
 
-    /// The embeddings of `sequences`, each `1..=max_position_embeddings` known token ids long.
-    pub(crate) fn embed(&self, scratch: &mut Scratch, sequences: &[&[u32]]) -> Vec<Vec<f32>> {
-        let mut embeddings = Vec::with_capacity(sequences.len());
-        let mut rest = sequences;
-        while !rest.is_empty() {
-            let mut tokens = 0;
-            let count = rest
-                .iter()
-                .take_while(|sequence| {
-                    let room = tokens < TOKENS_PER_PASS;
-                    tokens += sequence.len();
-                    room
-                })
-                .count();
-            let (pass, later) = rest.split_at(count);
-            self.pass(scratch, pass, &mut embeddings);
-            rest = later;
-        }
-        embeddings
-    }
-
-    fn pass(&self, scratch: &mut Scratch, sequences: &[&[u32]], embeddings: &mut Vec<Vec<f32>>) {
+    /// The final hidden rows of each of `sequences`, in their order. Their ids must be known and no more than there are
+    /// positions; `sequences` is one pass of [`passes`].
+    pub(crate) fn pass<'a>(
+        &self,
+        scratch: &'a mut Scratch,
+        sequences: &'a [Encoding],
+    ) -> impl Iterator<Item = &'a [f32]> + use<'a> {
         let width = self.config.hidden_size;
-        let tokens: usize = sequences.iter().map(|sequence| sequence.len()).sum();
+        let tokens: usize = sequences.iter().map(Encoding::len).sum();
         scratch.hidden.reserve(tokens * width);
         self.look_up(sequences, &mut scratch.hidden);
         match &self.layers {
@@ -135,25 +124,47 @@ impl Encoder {
                     .for_each(|layer| layer.apply(*kernel, heads, hidden, &mut scratch.bf16, sequences));
             }
         }
-        let mut rows = scratch.hidden.chunks_exact(width);
-        embeddings.extend(sequences.iter().map(|sequence| pool(rows.by_ref().take(sequence.len()), width)));
+        let mut rest = &scratch.hidden[..];
+        sequences.iter().map(move |sequence| {
+            let (rows, later) = rest.split_at(sequence.len() * width);
+            rest = later;
+            rows
+        })
     }
 
-    fn look_up(&self, sequences: &[&[u32]], hidden: &mut [f32]) {
+    fn look_up(&self, sequences: &[Encoding], hidden: &mut [f32]) {
         let width = self.config.hidden_size;
         let mut rows = hidden.chunks_exact_mut(width);
         for sequence in sequences {
-            for ((&id, position), row) in
-                sequence.iter().zip(self.positions.chunks_exact(width)).zip(&mut rows)
-            {
+            let places = self.positions.chunks_exact(width).zip(&mut rows).enumerate();
+            for (&id, (at, (position, row))) in sequence.ids().iter().zip(places) {
                 self.words.add(id, position, row);
+                if at >= sequence.second() {
+                    row.iter_mut().zip(&self.second).for_each(|(value, second)| *value += second);
+                }
             }
         }
     }
 }
 
+/// The sequences of each pass of the network.
+pub(crate) fn passes(sequences: &[Encoding]) -> impl Iterator<Item = &[Encoding]> {
+    let mut rest = sequences;
+    std::iter::from_fn(move || {
+        let mut tokens = 0;
+        let room = |sequence: &&Encoding| {
+            let room = tokens < TOKENS_PER_PASS;
+            tokens += sequence.len();
+            room
+        };
+        let (pass, later) = rest.split_at(rest.iter().take_while(room).count());
+        rest = later;
+        (!pass.is_empty()).then_some(pass)
+    })
+}
+
 impl Layer<Linear> {
-    fn apply(&self, encoder: &Encoder, scratch: &mut Scratch, sequences: &[&[u32]], tokens: usize) {
+    fn apply(&self, encoder: &Encoder, scratch: &mut Scratch, sequences: &[Encoding], tokens: usize) {
         let (isa, width) = (encoder.isa, encoder.config.hidden_size);
         let hidden = &mut scratch.hidden[..tokens * width];
         let qkv = scratch.qkv.reserve(tokens * self.qkv.columns());
@@ -182,15 +193,4 @@ impl Layer<Linear> {
             self.norm.apply(isa, rows);
         }
     }
-}
-
-/// The mean of the rows, scaled to length 1.
-fn pool<'a>(rows: impl Iterator<Item = &'a [f32]>, width: usize) -> Vec<f32> {
-    let mut sum = vec![0.0_f32; width];
-    for row in rows {
-        sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-    }
-    let length = sum.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
-    sum.iter_mut().for_each(|value| *value /= length);
-    sum
 }

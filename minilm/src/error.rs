@@ -1,14 +1,13 @@
-//! Why a model could not be loaded.
+//! Why a model could not be loaded. Whoever names the directory knows where to get the model: the message does not.
 
 use std::path::{Path, PathBuf};
 
-/// A model directory that cannot be used. The message names the file, what is wrong with it and what to do.
+/// A model directory that cannot be used. The message names the file and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// A file is missing or unreadable.
     #[error(
-        "cannot read {path}: {source}; the model directory must hold config.json, tokenizer.json and model.safetensors of \
-         all-MiniLM-L6-v2 (run scripts/setup.sh, or point the setting at a copy of the model)"
+        "cannot read {path}: {source}; a model's directory holds config.json, tokenizer.json and model.safetensors"
     )]
     Unreadable {
         /// The file.
@@ -17,9 +16,7 @@ pub enum LoadError {
         source: std::io::Error,
     },
     /// A file does not hold what its name promises.
-    #[error(
-        "{path} is damaged or incomplete: {reason}; fetch the model again (delete the directory, run scripts/setup.sh)"
-    )]
+    #[error("{path} is damaged or incomplete: {reason}; fetch the model again")]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -27,10 +24,7 @@ pub enum LoadError {
         reason: String,
     },
     /// A sound model of a kind this engine does not compute.
-    #[error(
-        "{path} describes a model this engine cannot run: {reason}; use all-MiniLM-L6-v2 or another BERT sentence encoder \
-         of the same architecture"
-    )]
+    #[error("{path} describes a model this engine cannot run: {reason}")]
     Unsupported {
         /// The file.
         path: PathBuf,

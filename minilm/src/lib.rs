@@ -1,7 +1,9 @@
-//! Sentence embeddings with all-MiniLM-L6-v2 (and BERT encoders of the same architecture) on the CPU.
+//! Sentence embeddings with all-MiniLM-L6-v2 (and BERT encoders of the same architecture) on the CPU, and scores of pairs
+//! of texts by a cross-encoder over the same network.
 //!
-//! Pure computation: files are read once by [`Model::load`]; after that nothing blocks, no thread is started and nothing
-//! but the result is allocated. A [`Model`] is immutable and shared; each thread that embeds owns a [`Scratch`].
+//! Pure computation: files are read once by [`Model::load`] or [`CrossEncoder::load`]; after that nothing blocks, no thread
+//! is started and nothing but the result is allocated. Both are immutable and shared; each thread that computes owns a
+//! [`Scratch`].
 //!
 //! - [`tokenizer`](Tokenizer): WordPiece, identical to the reference implementation, linear in the input.
 //! - `encoder`: the network, in fp32 over `matrix`, `attention` and `normalise`, in bf16 over the same in `bf16`.
@@ -14,6 +16,7 @@ mod attention;
 mod bf16;
 mod buffer;
 mod config;
+mod cross_encoder;
 mod encoder;
 mod error;
 mod functions;
@@ -29,6 +32,7 @@ mod tokenizer;
 mod weights;
 mod words;
 
+pub use cross_encoder::{CrossEncoder, Query};
 pub use encoder::Scratch;
 pub use error::LoadError;
 pub use model::Model;

@@ -3,8 +3,11 @@
 use std::{path::Path, sync::Arc};
 
 use crate::{
-    Encoding, LoadError, Precision, Scratch, Tokenizer, config::Config, encoder::Encoder,
+    Encoding, LoadError, Precision, Scratch, Tokenizer,
+    config::Config,
+    encoder::{Encoder, passes},
     precision::Arithmetic,
+    weights::Weights,
 };
 
 /// A sentence encoder. Cheap to clone, shared between threads.
@@ -29,7 +32,8 @@ impl Model {
         let config = Config::load(directory)?;
         let tokenizer =
             Tokenizer::load(&directory.join("tokenizer.json"), config.max_tokens, config.vocab_size)?;
-        let encoder = Encoder::load(&directory.join("model.safetensors"), config, arithmetic)?;
+        let mut weights = Weights::open(&directory.join("model.safetensors"))?;
+        let encoder = Encoder::load(&mut weights, config, arithmetic)?;
         Ok(Self { encoder: Arc::new(encoder), tokenizer })
     }
 
@@ -57,7 +61,21 @@ impl Model {
     ///
     /// Short texts gain from being embedded together; sorting or padding them is not needed.
     pub fn embed(&self, scratch: &mut Scratch, batch: &[Encoding]) -> Vec<Vec<f32>> {
-        let sequences: Vec<&[u32]> = batch.iter().map(Encoding::ids).collect();
-        self.encoder.embed(scratch, &sequences)
+        let mut embeddings = Vec::with_capacity(batch.len());
+        for pass in passes(batch) {
+            embeddings.extend(self.encoder.pass(scratch, pass).map(|rows| pool(rows, self.dimensions())));
+        }
+        embeddings
     }
+}
+
+/// The mean of the rows, scaled to length 1.
+fn pool(rows: &[f32], width: usize) -> Vec<f32> {
+    let mut sum = vec![0.0_f32; width];
+    for row in rows.chunks_exact(width) {
+        sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    }
+    let length = sum.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
+    sum.iter_mut().for_each(|value| *value /= length);
+    sum
 }

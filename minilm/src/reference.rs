@@ -1,5 +1,7 @@
 //! The network written down naively in double precision, and a small random model to compare it on.
 
+mod pairs;
+
 use std::{collections::HashMap, fs, path::Path};
 
 use serde_json::json;
@@ -30,9 +32,12 @@ impl Random {
 
 type Tensors = HashMap<String, Vec<f32>>;
 
-/// Writes a complete model directory with random weights and returns the weights.
-fn write_model(directory: &Path) -> Tensors {
+/// Writes a complete model directory with random weights and returns the weights. With `labels` it is a classifier's, whose
+/// encoder's tensors have a prefix in the file.
+fn write_model(directory: &Path, labels: Option<usize>) -> Tensors {
+    let names: HashMap<_, _> = (0..labels.unwrap_or(2)).map(|label| (label.to_string(), "LABEL")).collect();
     let config = json!({
+        "id2label": names,
         "model_type": "bert", "hidden_act": "gelu", "hidden_size": HIDDEN, "intermediate_size": INNER,
         "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "max_position_embeddings": POSITIONS,
         "vocab_size": WORDS.len(), "layer_norm_eps": 1e-12,
@@ -72,6 +77,10 @@ fn write_model(directory: &Path) -> Tensors {
         layer_of(name("output.dense"), HIDDEN, Some(INNER));
         layer_of(name("output.LayerNorm"), HIDDEN, None);
     }
+    if let Some(labels) = labels {
+        layer_of("pooler.dense".to_owned(), HIDDEN, Some(HIDDEN));
+        layer_of("classifier".to_owned(), labels, Some(HIDDEN));
+    }
     let (mut header, mut data, mut tensors) = (serde_json::Map::new(), Vec::new(), Tensors::new());
     let mut random = Random(42);
     for (name, shape) in shapes {
@@ -80,7 +89,8 @@ fn write_model(directory: &Path) -> Tensors {
         let from = data.len();
         data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         let entry = json!({"dtype": "F32", "shape": shape, "data_offsets": [from, data.len()]});
-        header.insert(name.clone(), entry);
+        let prefix = if labels.is_some() && !name.starts_with("classifier") { "bert." } else { "" };
+        header.insert(format!("{prefix}{name}"), entry);
         tensors.insert(name, values);
     }
     let header = serde_json::to_vec(&header).expect("a header is JSON");
@@ -95,14 +105,28 @@ fn write_json(path: &Path, value: &serde_json::Value) {
     fs::write(path, value.to_string()).expect("the directory is writable");
 }
 
+fn get(tensors: &Tensors, name: &str) -> Vec<f64> {
+    tensors[name].iter().map(|value| f64::from(*value)).collect()
+}
+
+fn linear(tensors: &Tensors, name: &str, rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let [weight, bias] = ["weight", "bias"].map(|part| get(tensors, &format!("{name}.{part}")));
+    let output = |row: &Vec<f64>, n: usize| bias[n] + dot(row, &weight[n * row.len()..][..row.len()]);
+    rows.iter().map(|row| (0..bias.len()).map(|n| output(row, n)).collect()).collect()
+}
+
 /// The embedding of `ids`, computed from the definition.
 fn embed(tensors: &Tensors, ids: &[u32]) -> Vec<f64> {
-    let get = |name: &str| -> Vec<f64> { tensors[name].iter().map(|value| f64::from(*value)).collect() };
-    let linear = |name: &str, rows: &[Vec<f64>]| -> Vec<Vec<f64>> {
-        let (weight, bias) = (get(&format!("{name}.weight")), get(&format!("{name}.bias")));
-        let output = |row: &Vec<f64>, n: usize| bias[n] + dot(row, &weight[n * row.len()..][..row.len()]);
-        rows.iter().map(|row| (0..bias.len()).map(|n| output(row, n)).collect()).collect()
-    };
+    let rows = hidden(tensors, ids, ids.len());
+    let sum = rows.iter().fold(vec![0.0; HIDDEN], |sum, row| add(&sum, row));
+    let length = dot(&sum, &sum).sqrt();
+    sum.iter().map(|value| value / length).collect()
+}
+
+/// The rows of the last layer; from `second` on tokens are of the second type.
+fn hidden(tensors: &Tensors, ids: &[u32], second: usize) -> Vec<Vec<f64>> {
+    let get = |name: &str| get(tensors, name);
+    let linear = |name: &str, rows: &[Vec<f64>]| linear(tensors, name, rows);
     let norm = |name: &str, row: &[f64]| -> Vec<f64> {
         let (weight, bias) = (get(&format!("{name}.weight")), get(&format!("{name}.bias")));
         let mean = row.iter().sum::<f64>() / row.len() as f64;
@@ -113,7 +137,8 @@ fn embed(tensors: &Tensors, ids: &[u32]) -> Vec<f64> {
     let [words, positions, kinds] =
         ["word", "position", "token_type"].map(|kind| get(&format!("embeddings.{kind}_embeddings.weight")));
     let token = |(at, id): (usize, &u32)| -> Vec<f64> {
-        let sum = |k| words[*id as usize * HIDDEN + k] + positions[at * HIDDEN + k] + kinds[k];
+        let kind = usize::from(at >= second) * HIDDEN;
+        let sum = |k| words[*id as usize * HIDDEN + k] + positions[at * HIDDEN + k] + kinds[kind + k];
         norm("embeddings.LayerNorm", &(0..HIDDEN).map(sum).collect::<Vec<_>>())
     };
     let mut x: Vec<Vec<f64>> = ids.iter().enumerate().map(token).collect();
@@ -147,9 +172,7 @@ fn embed(tensors: &Tensors, ids: &[u32]) -> Vec<f64> {
         let down = linear(&name("output.dense"), &inner);
         x = x.iter().zip(&down).map(|(x, y)| norm(&name("output.LayerNorm"), &add(x, y))).collect();
     }
-    let sum = x.iter().fold(vec![0.0; HIDDEN], |sum, row| add(&sum, row));
-    let length = dot(&sum, &sum).sqrt();
-    sum.iter().map(|value| value / length).collect()
+    x
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -173,7 +196,7 @@ pub(crate) fn erf(x: f64) -> f64 {
 #[test]
 fn every_kernel_computes_the_network_as_defined_for_every_length_and_batch() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let tensors = write_model(directory.path());
+    let tensors = write_model(directory.path(), None);
     for arithmetic in Arithmetic::available() {
         // bf16 keeps 8 bits of a number; the small network has components around 0.1.
         let tolerance = if arithmetic.kernel.is_some() { 6e-3 } else { 1e-5 };
@@ -206,7 +229,7 @@ fn every_kernel_computes_the_network_as_defined_for_every_length_and_batch() {
 /// Loads the small model after `spoil` had its way with the directory, and returns the complaint.
 fn complaint(spoil: impl FnOnce(&Path)) -> String {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    write_model(directory.path());
+    write_model(directory.path(), None);
     spoil(directory.path());
     match Model::load(directory.path(), Precision::Auto) {
         Ok(_) => "none".to_owned(),
@@ -221,11 +244,11 @@ fn replace(path: &Path, from: &str, to: &str) {
 }
 
 #[test]
-fn a_model_that_cannot_be_used_is_refused_with_the_file_and_the_remedy() {
+fn a_model_that_cannot_be_used_is_refused_with_the_file_and_what_is_wrong() {
     assert_eq!(complaint(|_| {}), "none");
     for file in ["config.json", "tokenizer.json", "model.safetensors"] {
         let missing = complaint(|at| fs::remove_file(at.join(file)).expect("it exists"));
-        assert!(missing.contains(file) && missing.contains("scripts/setup.sh"), "{missing}");
+        assert!(missing.contains(file) && missing.contains("cannot read"), "{missing}");
         let damaged = complaint(|at| fs::write(at.join(file), "{").expect("it is writable"));
         assert!(damaged.contains(file) && damaged.contains("fetch the model again"), "{damaged}");
     }

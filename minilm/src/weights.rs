@@ -63,11 +63,15 @@ impl Weights {
         Ok(Self { path: path.to_owned(), file, tensors, start: size + 8, length, prefix })
     }
 
-    /// The tensor `name`, which must hold 32-bit floats in exactly this shape.
+    /// The encoder's tensor `name`, which must hold 32-bit floats in exactly this shape.
     pub(crate) fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        self.read_head(&format!("{}{name}", self.prefix), shape)
+    }
+
+    /// A tensor of what is on top of the encoder, which never has the prefix.
+    pub(crate) fn read_head(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
         let invalid = |reason: String| LoadError::Invalid { path: self.path.clone(), reason };
-        let name = format!("{}{name}", self.prefix);
-        let tensor = self.tensors.get(&name).ok_or_else(|| invalid(format!("it has no tensor {name}")))?;
+        let tensor = self.tensors.get(name).ok_or_else(|| invalid(format!("it has no tensor {name}")))?;
         if tensor.dtype != "F32" {
             let reason = format!("tensor {name} is {}, only F32 is read", tensor.dtype);
             return Err(LoadError::unsupported(&self.path, reason));

@@ -6,6 +6,7 @@ use super::{
     normalise::NormaliseBoth,
 };
 use crate::{
+    Encoding,
     buffer::Buffer,
     layer::Layer,
     normalise::LayerNorm,
@@ -43,7 +44,7 @@ impl Layer<Linear> {
         heads: usize,
         hidden: &mut [f32],
         scratch: &mut Scratch,
-        sequences: &[&[u32]],
+        sequences: &[Encoding],
     ) {
         let width = self.output.columns();
         let tokens = hidden.len() / width;

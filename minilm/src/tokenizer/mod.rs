@@ -36,20 +36,29 @@ struct Inner {
     max_tokens: usize,
 }
 
-/// The token ids of one text, special tokens included and truncated to what the model reads.
+/// The token ids of one text or of a pair, special tokens included and truncated to what the model reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Encoding(Vec<u32>);
+pub struct Encoding {
+    ids: Vec<u32>,
+    /// Where the second text of a pair begins; of one text, its end.
+    second: usize,
+}
 
 impl Encoding {
-    /// The ids, `[CLS]` first and `[SEP]` last.
+    /// The ids, `[CLS]` first and `[SEP]` last; in a pair there is a `[SEP]` between the texts too.
     pub fn ids(&self) -> &[u32] {
-        &self.0
+        &self.ids
     }
 
     /// The number of ids; at least 2.
     #[expect(clippy::len_without_is_empty, reason = "it never is: there always are [CLS] and [SEP]")]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.ids.len()
+    }
+
+    /// How many ids are of the first text, which have token type 0; those of a pair's second text have 1.
+    pub(crate) fn second(&self) -> usize {
+        self.second
     }
 }
 
@@ -80,19 +89,34 @@ impl Tokenizer {
 
     /// The ids of `text`, truncated to [`Tokenizer::max_tokens`]. Text beyond the truncation is not even looked at.
     pub fn encode(&self, text: &str) -> Encoding {
-        let room = self.0.max_tokens - 1;
+        self.append(&[self.0.start], text, self.0.max_tokens)
+    }
+
+    /// The first text of a pair, truncated to half of what a pair has room for.
+    pub(crate) fn encode_first(&self, text: &str) -> Encoding {
+        self.append(&[self.0.start], text, self.0.max_tokens.div_ceil(2))
+    }
+
+    /// The pair of `first`, from [`Tokenizer::encode_first`], and `text`, which alone is truncated.
+    pub(crate) fn encode_second(&self, first: &Encoding, text: &str) -> Encoding {
+        Encoding { second: first.len(), ..self.append(first.ids(), text, self.0.max_tokens) }
+    }
+
+    /// `before`, the ids of `text` and `[SEP]`: at most `limit` ids, which leaves room for `before` and `[SEP]`.
+    fn append(&self, before: &[u32], text: &str, limit: usize) -> Encoding {
+        let room = limit - 1;
         // A token takes three bytes or more on average; a rare denser text grows the vector once.
-        let mut ids = Vec::with_capacity(self.0.max_tokens.min(text.len() / 3 + 4));
-        ids.push(self.0.start);
+        let mut ids = Vec::with_capacity(limit.min(before.len() + text.len() / 3 + 3));
+        ids.extend_from_slice(before);
         self.walk(text, |id, _| {
-            if ids.len() == room {
+            if ids.len() >= room {
                 return ControlFlow::Break(());
             }
             ids.push(id);
             ControlFlow::Continue(())
         });
         ids.push(self.0.end);
-        Encoding(ids)
+        Encoding { second: ids.len(), ids }
     }
 
     /// The bytes of `text` each of its tokens covers, ordered by their starts; no special tokens are added and nothing
