@@ -7,18 +7,19 @@
 //! | [`cache`] | the Redis connections, behind an in-process cache |
 //! | [`parser`] | the processes that read PDF and Office documents |
 //! | [`embedder`] | the embedding model and its threads |
-//! | [`reranker`] | the reranking model's connections |
+//! | [`reranker`] | the reranking model and its threads, or its connections |
 //! | [`webhook`] | the connections that tell clients of the end of their jobs |
 //! | [`generator`] | what writes answers: the extractive engine, the chat model's connections |
 //!
 //! Callers hold handles and never see an address, a pool or a socket. [`supervise`] keeps the actors
 //! alive; [`resilience`] holds the pure parts of that, [`remote`] what calls to all model servers have in
-//! common, and [`trace`] follows a request through them. Nothing here knows the HTTP that we serve.
+//! common, `local` what models in this process have, and [`trace`] follows a request through them. Nothing here knows the HTTP that we serve.
 
 pub mod cache;
 pub mod embedder;
 pub mod generator;
 mod live;
+mod local;
 pub mod parser;
 pub mod postgres;
 pub mod remote;

@@ -1,12 +1,11 @@
 use super::MAX_TEXTS;
-use super::queue::{Item, Queue};
 use super::remote::Remote;
+use crate::local::{Compute, Threads};
 use crate::remote::ModelError;
 use crate::resilience::Deadline;
 use crate::supervise::{CallError, Priority, Request, Serve, Service};
+use mcp_rag_minilm::{Encoding, Model, Scratch};
 use std::rc::Rc;
-use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// What the vectors are for; it decides who goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,18 +40,24 @@ impl Request for Embed {
 pub struct Embedder(pub(super) Engine);
 
 pub(super) enum Engine {
-    Local(Local),
+    Local(Threads<Model>),
     Remote(Box<Remote>),
 }
 
-/// The way to the embedding threads, which end with it.
-pub(super) struct Local(pub(super) Arc<Queue>);
-
 impl Service for Embedder {}
 
-impl Drop for Local {
-    fn drop(&mut self) {
-        self.0.close();
+impl Compute for Model {
+    type Input = String;
+    type Output = Vec<f32>;
+    const NAME: &'static str = "embed";
+    const BATCHES: &'static str = "mcp_rag_embedder_batch_texts";
+
+    fn encode(&self, text: &String) -> Encoding {
+        self.tokenizer().encode(text)
+    }
+
+    fn compute(&self, scratch: &mut Scratch, batch: &[Encoding]) -> Vec<Vec<f32>> {
+        self.embed(scratch, batch)
     }
 }
 
@@ -63,27 +68,8 @@ impl Serve<Embed> for Embedder {
             return Err(CallError::Overloaded.into());
         }
         match &self.0 {
-            Engine::Local(local) => local.embed(embed).await,
+            Engine::Local(threads) => threads.compute(embed.texts, embed.purpose == Purpose::Query).await,
             Engine::Remote(remote) => remote.embed(embed, deadline).await,
         }
-    }
-}
-
-impl Local {
-    async fn embed(&self, embed: Embed) -> Result<Vec<Vec<f32>>, ModelError> {
-        let (items, answers): (Vec<_>, Vec<_>) = embed
-            .texts
-            .into_iter()
-            .map(|text| {
-                let (reply, answer) = oneshot::channel();
-                (Item { text, reply }, answer)
-            })
-            .unzip();
-        self.0.push(items, embed.purpose == Purpose::Query);
-        let mut vectors = Vec::with_capacity(answers.len());
-        for answer in answers {
-            vectors.push(answer.await.map_err(|_| CallError::Lost)?);
-        }
-        Ok(vectors)
     }
 }

@@ -1,10 +1,9 @@
-use super::actor::{Embed, Embedder, Engine, Local, Purpose};
+use super::actor::{Embed, Embedder, Engine, Purpose};
 use super::query_cache::QueryCache;
-use super::queue::Queue;
 use super::remote::Remote;
 use super::settings::{EmbedderKind, EmbedderSettings};
-use super::threads;
 use crate::live::Live;
+use crate::local::{self, Threads};
 use crate::remote::{self, Key, ModelError};
 use crate::resilience::{Backoff, BreakerSettings, Circuit, Deadline, RetryBudget};
 use crate::supervise::{ActorStatus, Handle, Lifeline, StartError, Tree};
@@ -50,17 +49,11 @@ impl EmbedderHandle {
     ) -> Result<Self, StartError> {
         let model =
             Model::load(&settings.directory(), settings.precision).map_err(|error| refused(name, &error))?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let count = if settings.threads == 0 { cores } else { settings.threads };
+        let count = local::threads(settings.threads);
         let (weights, batch_tokens) = (model.clone(), settings.batch_tokens);
         let factory = move |lifeline: Lifeline| {
             let weights = weights.clone();
-            async move {
-                let queue = Arc::new(Queue::default());
-                threads::start(count, batch_tokens, &weights, &queue, &lifeline)
-                    .map_err(|error| format!("no thread to embed on: {error}"))?;
-                Ok(Embedder(Engine::Local(Local(queue))))
-            }
+            async move { Ok(Embedder(Engine::Local(Threads::start(&weights, count, batch_tokens, &lifeline)?))) }
         };
         let handle = tree.start(tree.spec(name, settings.queue), factory).await?;
         tracing::info!(kernel = model.kernel(), threads = count, "embedding model ready");
@@ -166,5 +159,7 @@ impl EmbedderHandle {
 }
 
 fn refused(name: &'static str, error: &LoadError) -> StartError {
-    StartError { name, error: error.to_string() }
+    let remedy = "run scripts/setup.sh for all-MiniLM-L6-v2, or set embedder.model_dir to the folder of a BERT sentence \
+                  encoder of the same architecture";
+    local::refused(name, error, remedy)
 }

@@ -16,10 +16,8 @@
 mod actor;
 mod handle;
 mod query_cache;
-mod queue;
 mod remote;
 mod settings;
-mod threads;
 
 pub use actor::{Embed, Embedder, Purpose};
 pub use handle::EmbedderHandle;

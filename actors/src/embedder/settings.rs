@@ -1,3 +1,4 @@
+use crate::local;
 use crate::store::Storage;
 use mcp_rag_minilm::Precision;
 use secrecy::SecretString;
@@ -188,13 +189,9 @@ impl EmbedderSettings {
         Duration::from_millis(self.passage_timeout_ms)
     }
 
-    /// The model's folder. A relative one is looked for in the current directory, then above the
-    /// program, so that a built binary works from anywhere.
+    /// The model's folder.
     pub(super) fn directory(&self) -> PathBuf {
-        let program = std::env::current_exe().unwrap_or_default();
-        let above = program.ancestors().skip(1).map(|folder| folder.join(&self.model_dir));
-        let found = std::iter::once(self.model_dir.clone()).chain(above).find(|folder| folder.is_dir());
-        found.unwrap_or_else(|| self.model_dir.clone())
+        local::find(&self.model_dir)
     }
 }
 

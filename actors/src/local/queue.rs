@@ -1,43 +1,48 @@
-use mcp_rag_minilm::{Encoding, Tokenizer};
+use super::Compute;
+use mcp_rag_minilm::Encoding;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// One text that waits for its vector.
-pub(super) struct Item {
-    pub(super) text: String,
-    pub(super) reply: oneshot::Sender<Vec<f32>>,
+/// One input that waits for its output.
+pub(super) struct Item<M: Compute> {
+    pub(super) input: M::Input,
+    pub(super) reply: oneshot::Sender<M::Output>,
 }
 
-/// A tokenised text and where its vector goes.
-pub(super) type Ready = (Encoding, oneshot::Sender<Vec<f32>>);
+/// A tokenised input and where its output goes.
+pub(super) type Ready<M> = (Encoding, oneshot::Sender<<M as Compute>::Output>);
 
-/// Texts waiting for a thread. Bounded by the admission in front of it, not here.
-#[derive(Default)]
-pub(super) struct Queue {
-    state: Mutex<State>,
+/// Inputs waiting for a thread. Bounded by the admission in front of it, not here.
+pub(super) struct Queue<M: Compute> {
+    state: Mutex<State<M>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct State {
-    interactive: VecDeque<Item>,
-    bulk: VecDeque<Item>,
+struct State<M: Compute> {
+    urgent: VecDeque<Item<M>>,
+    bulk: VecDeque<Item<M>>,
     closed: bool,
 }
 
-impl Queue {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl<M: Compute> Default for Queue<M> {
+    fn default() -> Self {
+        let state = State { urgent: VecDeque::new(), bulk: VecDeque::new(), closed: false };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+}
+
+impl<M: Compute> Queue<M> {
+    fn state(&self) -> MutexGuard<'_, State<M>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, items: impl IntoIterator<Item = Item>, interactive: bool) {
+    pub(super) fn push(&self, items: impl IntoIterator<Item = Item<M>>, urgent: bool) {
         let mut state = self.state();
-        let State { interactive: queries, bulk, .. } = &mut *state;
-        if interactive {
-            queries.extend(items);
+        if urgent {
+            state.urgent.extend(items);
         } else {
-            bulk.extend(items);
+            state.bulk.extend(items);
         }
         drop(state);
         self.changed.notify_all();
@@ -47,7 +52,7 @@ impl Queue {
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
-        state.interactive.clear();
+        state.urgent.clear();
         state.bulk.clear();
         drop(state);
         self.changed.notify_all();
@@ -55,8 +60,8 @@ impl Queue {
 
     /// Blocks until there is work and fills `batch` up to about `max_tokens`; false once closed.
     ///
-    /// Queries never share a pass with passages, so that they do not pay for them.
-    pub(super) fn take(&self, batch: &mut Vec<Ready>, tokenizer: &Tokenizer, max_tokens: usize) -> bool {
+    /// Urgent inputs never share a pass with others, so that they do not pay for them.
+    pub(super) fn take(&self, batch: &mut Vec<Ready<M>>, model: &M, max_tokens: usize) -> bool {
         let mut tokens = 0;
         let mut kind = None;
         while tokens < max_tokens {
@@ -65,7 +70,7 @@ impl Queue {
                 continue; // its caller has left
             }
             // Outside the lock: other threads take their share meanwhile.
-            let encoding = tokenizer.encode(&item.text);
+            let encoding = model.encode(&item.input);
             tokens += encoding.len();
             batch.push((encoding, item.reply));
         }
@@ -73,21 +78,21 @@ impl Queue {
     }
 
     /// The first item is waited for and decides the kind; the rest are taken only if there.
-    fn next(&self, kind: &mut Option<bool>) -> Option<Item> {
+    fn next(&self, kind: &mut Option<bool>) -> Option<Item<M>> {
         let mut state = self.state();
-        if let Some(interactive) = *kind {
-            return if interactive { state.interactive.pop_front() } else { state.bulk.pop_front() };
+        if let Some(urgent) = *kind {
+            return if urgent { state.urgent.pop_front() } else { state.bulk.pop_front() };
         }
         loop {
             if state.closed {
                 return None;
             }
-            let (item, interactive) = match state.interactive.pop_front() {
+            let (item, urgent) = match state.urgent.pop_front() {
                 Some(item) => (Some(item), true),
                 None => (state.bulk.pop_front(), false),
             };
             if item.is_some() {
-                *kind = Some(interactive);
+                *kind = Some(urgent);
                 return item;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
