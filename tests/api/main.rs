@@ -30,6 +30,7 @@ mod oversized;
 mod privacy;
 mod refine;
 mod reindex;
+mod reranker;
 mod search;
 mod spaces;
 mod spans;

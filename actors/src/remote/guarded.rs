@@ -101,12 +101,11 @@ impl Guarded {
             Urgency::Interactive => self.timeouts.0,
             Urgency::Bulk => self.timeouts.1,
         };
-        let given = deadline.remaining().saturating_sub(RETURN).min(timeout);
         let asking = async {
             let reply = self.api.json(path, body, max_bytes).await?;
             check(reply).map_err(ModelError::failed)
         };
-        let outcome = tokio::time::timeout(given, asking).await.unwrap_or_else(|_| Err(late(given, timeout)));
+        let outcome = in_time(asking, timeout, deadline).await;
         match &outcome {
             Ok(_) if urgency == Urgency::Bulk => pass.succeed_unhurried(),
             Ok(_) => pass.succeed(),
@@ -135,6 +134,16 @@ impl Guarded {
             Ok(_) | Err(_) => Err(CallError::Overloaded.into()),
         }
     }
+}
+
+/// What `work` comes to within `timeout`, and a moment before the deadline.
+pub(crate) async fn in_time<T>(
+    work: impl Future<Output = Result<T, ModelError>>,
+    timeout: Duration,
+    deadline: Deadline,
+) -> Result<T, ModelError> {
+    let given = deadline.remaining().saturating_sub(RETURN).min(timeout);
+    tokio::time::timeout(given, work).await.unwrap_or_else(|_| Err(late(given, timeout)))
 }
 
 /// Silence counts against the server only when it had about the time it may take.

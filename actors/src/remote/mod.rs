@@ -14,7 +14,7 @@ mod guarded;
 
 pub(crate) use api::{Api, Key};
 pub use error::ModelError;
-pub(crate) use guarded::{Guarded, Urgency};
+pub(crate) use guarded::{Guarded, Urgency, in_time};
 
 use crate::resilience::{BreakerSettings, Pass};
 use crate::supervise::CallError;
