@@ -1,11 +1,12 @@
 pub(super) mod accept;
+pub(super) mod matching;
 
 use super::idempotency::Once;
 use super::page::{Order, Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
-use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
+use actix_web::{HttpResponse, guard};
 use mcp_rag_actors::store::{
     DeleteDocument, Document, DocumentId, GetContent, GetDocument, ListDocuments, Receipt,
 };
@@ -23,6 +24,12 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             resource("/collections/{name}/documents")
                 .route(web::get().to(list))
                 .route(web::post().to(accept::create_many)),
+        )
+        // Before the next one, and for this method alone: a document may be called `delete`.
+        .service(
+            resource("/collections/{name}/documents/delete")
+                .guard(guard::Post())
+                .route(web::post().to(matching::delete_matching)),
         )
         .service(
             resource("/collections/{name}/documents/{external_id}")

@@ -28,6 +28,7 @@ use utoipa::OpenApi;
         documents::list,
         documents::get,
         documents::delete,
+        documents::matching::delete_matching,
         documents::content,
         export::export,
         documents::accept::import,

@@ -2,12 +2,13 @@ use crate::support::Server;
 use serde_json::{Value, json};
 
 /// Every call of the contract's first part.
-const ROUTES: [(&str, &[&str]); 15] = [
+const ROUTES: [(&str, &[&str]); 16] = [
     ("/health/live", &["get"]),
     ("/health/ready", &["get"]),
     ("/v1/collections", &["get", "post"]),
     ("/v1/collections/{name}", &["get", "patch", "delete"]),
     ("/v1/collections/{name}/documents", &["get", "post"]),
+    ("/v1/collections/{name}/documents/delete", &["post"]),
     ("/v1/collections/{name}/documents/{external_id}", &["get", "put", "delete"]),
     ("/v1/collections/{name}/documents/{external_id}/content", &["get"]),
     ("/v1/jobs", &["get"]),

@@ -26,6 +26,7 @@ mod health;
 mod idempotency;
 mod jobs;
 mod languages;
+mod matching;
 mod oversized;
 mod privacy;
 mod refine;

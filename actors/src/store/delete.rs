@@ -1,4 +1,4 @@
-//! Documents taken away: by their name, or because their time is over. One transaction removes all that hangs on
+//! Documents taken away: by their name, or because their time is over; `matching.rs`, by a filter. One transaction removes all that hangs on
 //! them and raises the epoch, so that no cache finds them any more.
 
 use super::collections::Receipt;
@@ -15,7 +15,7 @@ use std::rc::Rc;
 use tokio_postgres::types::ToSql;
 
 /// Removes documents with all their chunks, embeddings and statistics; the collection and they are locked.
-async fn remove(
+pub(super) async fn remove(
     transaction: &Transaction<'_>,
     tenant: i64,
     collection: i64,

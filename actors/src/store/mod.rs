@@ -32,6 +32,7 @@ mod jobs;
 mod lag;
 mod lease;
 mod lexical;
+mod matching;
 mod measuring;
 mod monitor;
 mod pool;
@@ -76,6 +77,7 @@ pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, SpaceId, Task
 pub use jobs::{CancelJob, EndedJobs, FinishJob, GetJob, Job, ListJobs, NoteDelivery, RetryJob};
 pub use lease::{SweepKeys, TakeLease};
 pub use lexical::{TermKey, TermWeights};
+pub use matching::{CountMatching, DeleteMatching, Deleted, Matching};
 pub use measuring::{MeasureSpace, SampleTexts, SpaceSize};
 pub use pool::{MOST_REPLICAS, PoolSettings, parse_replica_url, parse_url};
 pub use preflight::{Migrated, PreflightError, migrate, take_role};
