@@ -12,12 +12,12 @@ venv=.local/chroma-venv
 packages=('chromadb==1.5.9')
 port=${CHROMA_PORT:-18000}
 
-# The marker holds the pins, so that changing them rebuilds the environment.
-if [[ "$(cat "$venv/packages" 2>/dev/null)" != "${packages[*]}" ]]; then
+# The marker holds the pins, so that changing them rebuilds the environment; so does moving the checkout.
+if [[ "$(cat "$venv/packages" 2>/dev/null)" != "$PWD ${packages[*]}" ]]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"
-    echo "${packages[*]}" >"$venv/packages"
+    echo "$PWD ${packages[*]}" >"$venv/packages"
 fi
 
 data=$(mktemp -d)

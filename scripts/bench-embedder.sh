@@ -19,11 +19,11 @@ if [[ ! -f "$model/model.safetensors" ]]; then
 fi
 
 # The marker holds the pins, so that changing them rebuilds the environment.
-if [[ "$(cat "$venv/packages" 2>/dev/null)" != "${packages[*]}" ]]; then
+if [[ "$(cat "$venv/packages" 2>/dev/null)" != "$PWD ${packages[*]}" ]]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"
-    echo "${packages[*]}" >"$venv/packages"
+    echo "$PWD ${packages[*]}" >"$venv/packages"
 fi
 
 cargo bench --package mcp-rag-minilm --bench engine --no-run

@@ -13,11 +13,11 @@ venv=.local/markitdown-venv
 packages=('markitdown[docx,pptx,xlsx,pdf]==0.1.9')
 
 # The marker holds the pins, so that changing them rebuilds the environment.
-if [[ "$(cat "$venv/packages" 2>/dev/null)" != "${packages[*]}" ]]; then
+if [[ "$(cat "$venv/packages" 2>/dev/null)" != "$PWD ${packages[*]}" ]]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"
-    echo "${packages[*]}" >"$venv/packages"
+    echo "$PWD ${packages[*]}" >"$venv/packages"
 fi
 
 output=$(mktemp -d)

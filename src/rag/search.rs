@@ -11,6 +11,7 @@ mod pack;
 mod queries;
 mod recency;
 mod refine;
+mod response;
 #[cfg(test)]
 mod testing;
 
@@ -18,7 +19,6 @@ use super::catalog::Selection;
 use super::rerank::in_order;
 use super::{Caller, Rag, window};
 use crate::error::{Code, Error};
-use bytes::Bytes;
 use cursor::{Cursor, MOST_GIVEN};
 use key::Key;
 use mcp_rag_actors::embedder::{Embed, Purpose};
@@ -29,13 +29,12 @@ use mcp_rag_actors::trace::TARGET;
 use mcp_rag_text::analyze::analyze;
 use mcp_rag_text::language::Language;
 use options::Options;
-use serde::{Deserialize, Serialize};
+pub use response::{Degradation, Scores, SearchResponse, SearchResult, Span};
+use response::{Timings, encode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use time::OffsetDateTime;
 use tracing::{Instrument, info_span, instrument};
-use utoipa::ToSchema;
 
 /// Longest query, in bytes; only its first 256 tokens are embedded.
 pub const MAX_QUERY_BYTES: usize = 32 * 1024;
@@ -66,120 +65,6 @@ pub struct SearchQuery {
     pub rerank: bool,
     pub allow_degraded: bool,
     pub options: Options,
-}
-
-/// What a search found, and how completely.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct SearchResponse {
-    pub results: Vec<SearchResult>,
-    /// Stages that were away and what took their place; empty when all is well.
-    pub degraded: Vec<Degradation>,
-    /// True when it is known that no further match is missing from the `top_k`.
-    pub complete: bool,
-    /// True when `max_tokens` left results out.
-    pub truncated: bool,
-    /// What to pass as `cursor` for the results that follow; null when there are none.
-    pub next_cursor: Option<String>,
-    /// All queries that were searched, the first as given; absent where that is the only one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub queries: Vec<String>,
-    pub timings: Timings,
-    pub cached: bool,
-    /// The JSON of all this, where it was made already: what the cache keeps.
-    #[serde(skip)]
-    pub encoded: Option<Bytes>,
-    /// When the first of its documents expires: not to be shown from the cache any more.
-    #[serde(skip)]
-    pub until: Option<OffsetDateTime>,
-}
-
-/// A response as the cache keeps it.
-#[derive(Deserialize)]
-struct Kept {
-    response: SearchResponse,
-    until: Option<OffsetDateTime>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct SearchResult {
-    pub chunk_id: String,
-    pub document_id: String,
-    pub external_id: String,
-    pub collection: String,
-    pub title: String,
-    pub uri: String,
-    pub text: String,
-    /// Headings above the chunk, outermost first.
-    pub headings: Vec<String>,
-    /// Where the chunk begins in the original: `{"page": 3}`, `{"slide": 2}` or `{"sheet": "Costs"}`.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    pub location: Option<serde_json::Value>,
-    pub score: f32,
-    pub scores: Scores,
-    pub span: Span,
-    /// Of a collection that finds sentences and returns windows: the sentence that was found, inside `span`.
-    #[serde(rename = "match", default, skip_serializing_if = "Option::is_none")]
-    pub matched: Option<Span>,
-    pub tokens: i32,
-    #[schema(value_type = Object)]
-    pub attributes: serde_json::Value,
-    /// With `collapse`: how many results with nearly the same text it stands for; absent when none.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub duplicates: u32,
-    /// With `group_by`: how many results of the same document it stands for; absent when none.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub same_document: u32,
-}
-
-/// Scores per leg: cosine similarity, BM25, the reranker's own. Absent: not found by that leg.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-pub struct Scores {
-    pub dense: Option<f32>,
-    pub lexical: Option<f32>,
-    pub rerank: Option<f32>,
-}
-
-/// Bytes of the document's parsed text (`GET …/documents/{external_id}/content`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Span {
-    pub start: i32,
-    pub end: i32,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq, ToSchema)]
-pub struct Degradation {
-    pub stage: String,
-    pub reason: String,
-    pub fallback: String,
-}
-
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
-pub struct Timings {
-    pub embed_ms: f64,
-    pub search_ms: f64,
-    pub total_ms: f64,
-    /// How the nearest chunks were found: `exact` or `index`; null where only words were looked for.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    pub plan: Option<Plan>,
-}
-
-impl Degradation {
-    pub(super) fn new(stage: &str, reason: &str, fallback: &str) -> Self {
-        Self { stage: stage.to_owned(), reason: reason.to_owned(), fallback: fallback.to_owned() }
-    }
-
-    /// What a caller with `degrade: forbid` gets instead.
-    pub(super) fn forbidden(&self) -> Error {
-        let message = format!("`degrade` is `forbid` and the stage `{}` is unavailable", self.stage);
-        Error::new(Code::Degraded, message).about("degrade")
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 pub(super) fn millis(since: Instant) -> f64 {
@@ -270,10 +155,7 @@ impl Rag {
     }
 
     async fn cached(&self, key: &str) -> Option<SearchResponse> {
-        let bytes = self.cache.get(key).await?;
-        // What another version wrote may not be readable: a miss.
-        let Kept { response, until } = serde_json::from_slice(&bytes).ok()?;
-        until.is_none_or(|until| OffsetDateTime::now_utc() < until).then_some(response)
+        response::decode(&self.cache.get(key).await?)
     }
 
     async fn search_now(
@@ -385,25 +267,6 @@ impl Rag {
             until,
         })
     }
-}
-
-/// Once: as the cache keeps it ([`Kept`]), and the part of that which the client gets.
-fn encode(response: &SearchResponse) -> Option<(Bytes, Bytes)> {
-    /// Everything of a result but its text; more grows.
-    const REST: usize = 1024;
-    let room: usize = response.results.iter().map(|result| result.text.len() + REST).sum();
-    let mut json = Vec::with_capacity(room + REST);
-    json.extend_from_slice(b"{\"response\":");
-    let begin = json.len();
-    serde_json::to_writer(&mut json, response).ok()?;
-    let end = json.len();
-    json.extend_from_slice(b",\"until\":");
-    serde_json::to_writer(&mut json, &response.until).ok()?;
-    json.push(b'}');
-    // Without the room to spare, which would be kept as long as the cache's entry.
-    let kept = Bytes::from(json.into_boxed_slice());
-    let body = kept.slice(begin..end);
-    Some((kept, body))
 }
 
 /// How many results to fetch: `top_k` and no more where the statement's order is the answer's.

@@ -195,3 +195,36 @@ fn a_small_selection_among_much_else_is_found_whole_with_and_without_a_filter() 
         }
     }
 }
+
+/// More chunks than are ever compared one by one.
+#[test]
+fn a_filter_that_lets_most_of_a_large_collection_through_walks_the_index_and_fills_the_page() {
+    const CHUNKS: usize = 25;
+    let server = Server::start();
+    let chunking = json!({"strategy": "tokens", "max_tokens": 32, "overlap_tokens": 0});
+    server.create_with(&json!({"name": "docs", "chunking": chunking}));
+    let text = |n: usize| -> String {
+        let sentence =
+            |part| format!("Parcel {n} part {part} is {}. ", "on its way to the harbour ".repeat(4));
+        (0..CHUNKS).map(sentence).collect()
+    };
+    let document = |n: usize| {
+        let kind = if n < 95 { "sent" } else { "lost" };
+        json!({"external_id": format!("d{n}"), "text": text(n), "attributes": {"kind": kind}})
+    };
+    server.ingest_json("docs", &(0..100).map(document).collect::<Vec<_>>());
+    let stored = server.get("/v1/collections/docs").ok(200);
+    assert!(stored["chunks"].as_u64() > Some(2_300), "{stored}");
+    for (kind, plan) in [("sent", "index"), ("lost", "exact")] {
+        for mode in ["dense", "hybrid"] {
+            let filters = json!({"type": "eq", "key": "kind", "value": kind});
+            let body =
+                json!({"query": "parcel to the harbour", "mode": mode, "filters": filters, "top_k": 50});
+            let found = server.search(&body);
+            assert_eq!(found["timings"]["plan"], plan, "{mode} {kind}");
+            let results = found["results"].as_array().expect("results");
+            assert!(results.iter().all(|one| one["attributes"]["kind"] == kind), "{mode} {kind}");
+            assert_eq!((results.len(), &found["complete"]), (50, &json!(true)), "{mode} {kind}");
+        }
+    }
+}

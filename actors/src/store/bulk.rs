@@ -131,7 +131,8 @@ impl BulkRows {
         }
     }
 
-    /// What is left to write once all rows are there: frequencies, the collection's counts, the sequences.
+    /// What is left to write once all rows are there: frequencies, what filters read (else a trigger's work), the
+    /// collection's counts, the sequences.
     #[must_use]
     pub fn ending(&self, documents: i64, chunks: i64) -> String {
         let (tenant, collection) = (self.tenant.0, self.collection.0);
@@ -141,7 +142,11 @@ impl BulkRows {
         }
         let _ = write!(
             script,
-            "\\.\nUPDATE collections SET documents = {documents}, chunks = {chunks}, terms = {}, epoch = epoch + 1 \
+            "\\.\nINSERT INTO document_attributes (tenant_id, document_id, key, kind, place, collection_id, word, number) \
+             SELECT d.tenant_id, d.document_id, r.key, r.kind, r.place, d.collection_id, r.word, r.number FROM documents d, \
+             attribute_rows(d.attributes, d.title, d.external_id, d.uri, d.media_type, d.acl) r \
+             WHERE d.tenant_id = {tenant} AND d.collection_id = {collection};\n\
+             UPDATE collections SET documents = {documents}, chunks = {chunks}, terms = {}, epoch = epoch + 1 \
              WHERE tenant_id = {tenant} AND collection_id = {collection};\n\
              SELECT setval(pg_get_serial_sequence('documents', 'document_id'), {documents}), \
              setval(pg_get_serial_sequence('chunks', 'chunk_id'), {chunks});\n",

@@ -160,7 +160,8 @@ impl Serve<SearchChunks> for Store {
         let way = Way { plan, counts, spread };
         let ef = (plan == Plan::Index && chunks < search.all_chunks)
             .then(|| {
-                plan::width(chunks, search.all_chunks, search.coarse(wanted)).max(search.ef.unwrap_or(0))
+                let ef = search.ef.unwrap_or(wanted);
+                plan::width(chunks, search.all_chunks, search.coarse(wanted), ef)
             })
             .or(search.ef);
         let hits = self.find(&search, way, ef, deadline).await?;

@@ -37,9 +37,11 @@ struct Selection {
     every: usize,
 }
 
-const SELECTIONS: [Selection; 5] = [
+const SELECTIONS: [Selection; 6] = [
     Selection { key: "half", every: 2 },
     Selection { key: "tenth", every: 10 },
+    // Where the two plans meet.
+    Selection { key: "twenty_fifth", every: 25 },
     Selection { key: "hundredth", every: 100 },
     Selection { key: "thousandth", every: 1_000 },
     Selection { key: "ten_thousandth", every: 10_000 },

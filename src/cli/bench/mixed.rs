@@ -119,9 +119,11 @@ async fn load(client: &Client, documents: &[Entry]) -> Result<()> {
     Ok(())
 }
 
-/// Every note that was accepted is searchable in the end: none is lost.
+/// Every note that was accepted is searchable in the end: none is lost. One whose request failed may have been taken
+/// all the same, its answer lost.
 async fn settle(client: &Client, calls: &[drive::Call], plan: &Plan) -> Result<()> {
-    let accepted = plan.notes(calls.iter().filter(|call| call.good()).map(|call| call.request));
+    let accepted = plan.notes(calls.iter().filter(|call| call.good()).map(|call| call.request)) as u64;
+    let written = plan.notes(calls.iter().map(|call| call.request)) as u64;
     let by = std::time::Instant::now() + SETTLED;
     loop {
         let notes = client.json(Method::GET, &format!("/v1/collections/{NOTES}"), None).await?;
@@ -129,11 +131,12 @@ async fn settle(client: &Client, calls: &[drive::Call], plan: &Plan) -> Result<(
             .json(Method::GET, &format!("/v1/collections/{NOTES}/documents?status=queued&limit=1"), None)
             .await?;
         let none_waits = waiting["data"].as_array().is_some_and(Vec::is_empty);
-        if none_waits && notes["documents"].as_u64() == Some(accepted as u64) {
+        let searchable = notes["documents"].as_u64().unwrap_or_default();
+        if none_waits && (accepted..=written).contains(&searchable) {
             return Ok(());
         }
         if std::time::Instant::now() > by {
-            bail!("{accepted} notes were accepted and {} are searchable", notes["documents"]);
+            bail!("{accepted} of {written} notes were accepted and {searchable} are searchable");
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

@@ -20,7 +20,7 @@ use crate::cli::Global;
 use crate::cli::client::Client;
 use crate::cli::ingest::progress;
 use crate::config::Settings;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use api::Chroma;
 use clap::Args;
 use report::{Report, Row};
@@ -33,7 +33,7 @@ use std::time::Duration;
 const TOP_K: u16 = 10;
 const RECALL_QUESTIONS: usize = 100;
 /// What our searches may keep to find as much as Chroma.
-const EFS: [u16; 12] = [20, 30, 40, 60, 80, 100, 140, 200, 280, 400, 600, 1000];
+const EFS: [u16; 18] = [20, 30, 40, 60, 80, 100, 120, 140, 170, 200, 240, 280, 340, 400, 500, 600, 800, 1000];
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Beside {
@@ -179,6 +179,10 @@ impl Beside {
             }
             client.close().await;
             if ours[0] >= wanted {
+                ensure!(
+                    ours.iter().all(|recall| *recall > 0.5),
+                    "a filter of ours finds too little: {ours:?}"
+                );
                 return Ok((server, ef, ours));
             }
             server.stop().await?;

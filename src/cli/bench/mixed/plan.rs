@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 
 pub(super) const LIBRARY: &str = "library";
-/// Where writes go; one search in ten looks there too, and finds its cache emptied by each of them.
+/// Where writes go; one search in twenty looks there too, and finds its cache emptied by each of them.
 pub(super) const NOTES: &str = "notes";
 /// Notes are written again and again.
 const MOST_NOTES: usize = 2_000;
@@ -31,12 +31,12 @@ pub(super) enum Class {
 impl Class {
     /// Each with its share of a thousand requests.
     pub(super) const MIX: [(Self, usize); 6] = [
-        (Self::Repeated, 690),
-        (Self::New, 200),
-        (Self::Filtered, 70),
-        (Self::Answer, 10),
-        (Self::Read, 20),
-        (Self::Write, 10),
+        (Self::Repeated, 800),
+        (Self::New, 80),
+        (Self::Filtered, 60),
+        (Self::Answer, 5),
+        (Self::Read, 50),
+        (Self::Write, 5),
     ];
 
     pub(super) fn label(self) -> &'static str {
@@ -138,7 +138,7 @@ impl Plan {
         let class = self.due[number].1;
         let search = |mut body: Value, dice: &mut Dice| {
             body["top_k"] = TOP_K.into();
-            let everywhere = dice.below(10) == 0;
+            let everywhere = dice.below(20) == 0;
             body["collections"] = if everywhere { json!([LIBRARY, NOTES]) } else { json!([LIBRARY]) };
             Request { method: "POST", path: "/v1/search".to_owned(), body: body.to_string() }
         };
