@@ -26,7 +26,7 @@ impl Chroma {
         let http = reqwest::Client::new();
         let url = url.trim_end_matches('/');
         let all = format!("{url}/api/v2/tenants/default_tenant/databases/default_database/collections");
-        let hnsw = json!({"space": "cosine", "max_neighbors": 16, "ef_construction": 64, "ef_search": ef});
+        let hnsw = json!({"space": "cosine", "max_neighbors": 16, "ef_construction": 200, "ef_search": ef});
         let create = json!({ "name": name, "configuration": { "hnsw": hnsw } });
         let created = answer(http.post(&all).json(&create)).await?;
         let id = created["id"].as_str().context("Chroma named no collection")?;

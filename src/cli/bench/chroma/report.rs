@@ -32,7 +32,7 @@ impl Report {
             return Ok(());
         }
         out(&format!(
-            "{} chunks, top_k {}; Chroma: HNSW m 16, ef_construction 64, ef {}, loaded in {:.0} s; ours: ef {}\n",
+            "{} chunks, top_k {}; Chroma: HNSW m 16, ef_construction 200, ef {}, loaded in {:.0} s; ours: ef {}\n",
             self.chunks, self.top_k, self.chroma_ef, self.chroma_loaded_s, self.ef
         ));
         let head = format!(

@@ -53,7 +53,7 @@ impl<'a> Beside<'a> {
              CREATE TABLE bench.plain AS SELECT d.external_id::int AS id, e.embedding::halfvec({dimensions}) AS embedding, \
              d.attributes FROM embeddings e JOIN documents d USING (tenant_id, document_id);\n\
              SET maintenance_work_mem = '1GB'; SET max_parallel_maintenance_workers = 1;\n\
-             CREATE INDEX ON bench.plain USING hnsw (embedding halfvec_cosine_ops) WITH (m = 16, ef_construction = 64);\n\
+             CREATE INDEX ON bench.plain USING hnsw (embedding halfvec_cosine_ops) WITH (m = 16, ef_construction = 200);\n\
              CREATE INDEX ON bench.plain USING gin (attributes jsonb_path_ops);\n\
              COPY bench.queries FROM stdin;\n"
         );

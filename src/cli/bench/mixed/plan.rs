@@ -31,9 +31,9 @@ pub(super) enum Class {
 impl Class {
     /// Each with its share of a thousand requests.
     pub(super) const MIX: [(Self, usize); 6] = [
-        (Self::Repeated, 800),
-        (Self::New, 80),
-        (Self::Filtered, 60),
+        (Self::Repeated, 850),
+        (Self::New, 50),
+        (Self::Filtered, 40),
         (Self::Answer, 5),
         (Self::Read, 50),
         (Self::Write, 5),
