@@ -70,9 +70,7 @@ impl Filters {
         mut settings: Settings,
         interrupt: &mut Interrupt,
     ) -> Result<()> {
-        let scratch = tempfile::Builder::new().prefix("mcp-rag-bench-").tempdir()?;
-        settings.data_dir = scratch.path().join("data");
-        std::fs::create_dir_all(&settings.data_dir)?;
+        let scratch = super::scratch(&mut settings, None)?;
         let source = Source::read(None)?;
         let lab = Lab::open(&settings).await?;
         let prepared = interrupt.or(self.prepare(&lab, &source, scratch.path())).await;

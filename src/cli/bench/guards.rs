@@ -110,9 +110,7 @@ impl Guards {
         mut settings: Settings,
         interrupt: &mut Interrupt,
     ) -> Result<()> {
-        let scratch = tempfile::Builder::new().prefix("mcp-rag-bench-").tempdir()?;
-        settings.data_dir = scratch.path().join("data");
-        std::fs::create_dir_all(&settings.data_dir)?;
+        let _scratch = super::scratch(&mut settings, None)?;
         let mut source = Source::read(self.corpus.as_deref())?;
         source.documents.truncate(DOCUMENTS);
         let core = Core::start(settings.clone(), Role::Serve).await?;

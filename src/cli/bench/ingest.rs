@@ -47,9 +47,7 @@ impl Ingest {
         mut settings: Settings,
         interrupt: &mut Interrupt,
     ) -> Result<()> {
-        let scratch = tempfile::Builder::new().prefix("mcp-rag-bench-").tempdir()?;
-        settings.data_dir = scratch.path().join("data");
-        std::fs::create_dir_all(&settings.data_dir)?;
+        let _scratch = super::scratch(&mut settings, None)?;
         let mut source = Source::read(self.corpus.as_deref())?;
         source.documents.truncate(self.documents.unwrap_or(usize::MAX));
         let times = measure(global, &settings, &source, interrupt).await?;

@@ -57,9 +57,7 @@ impl Mixed {
         mut settings: Settings,
         interrupt: &mut Interrupt,
     ) -> Result<()> {
-        let scratch = tempfile::Builder::new().prefix("mcp-rag-bench-").tempdir()?;
-        settings.data_dir = scratch.path().join("data");
-        std::fs::create_dir_all(&settings.data_dir)?;
+        let _scratch = super::scratch(&mut settings, None)?;
         let source = Source::read(self.corpus.as_deref())?;
         let client = Client::open(global, settings).await?;
         let measured = interrupt.or(self.measure(&client, &source)).await;

@@ -32,7 +32,9 @@ use super::Global;
 use crate::config::Settings;
 use anyhow::{Result, bail};
 use clap::Subcommand;
+use std::path::Path;
 use std::process::ExitCode;
+use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Debug, Subcommand)]
@@ -75,6 +77,14 @@ impl Bench {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A folder for as long as a benchmark takes, and a data directory: in it, or the one that is kept.
+fn scratch(settings: &mut Settings, kept: Option<&Path>) -> Result<TempDir> {
+    let scratch = tempfile::Builder::new().prefix("mcp-rag-bench-").tempdir()?;
+    settings.data_dir = kept.map_or_else(|| scratch.path().join("data"), Path::to_path_buf);
+    std::fs::create_dir_all(&settings.data_dir)?;
+    Ok(scratch)
 }
 
 /// Ctrl-C and its like, remembered from the start, so that what was started is also stopped.

@@ -54,9 +54,7 @@ impl Search {
         mut settings: Settings,
         interrupt: &mut Interrupt,
     ) -> Result<()> {
-        let scratch = tempfile::Builder::new().prefix("mcp-rag-bench-").tempdir()?;
-        settings.data_dir = self.data_dir.clone().unwrap_or_else(|| scratch.path().join("data"));
-        std::fs::create_dir_all(&settings.data_dir)?;
+        let scratch = super::scratch(&mut settings, self.data_dir.as_deref())?;
         let began = Instant::now();
         let mut report = self.measure(global, &settings, scratch.path(), interrupt).await?;
         report.took_s = began.elapsed().as_secs_f64();

@@ -98,9 +98,7 @@ impl Beside {
         mut settings: Settings,
         interrupt: &mut Interrupt,
     ) -> Result<()> {
-        let scratch = tempfile::Builder::new().prefix("mcp-rag-bench-").tempdir()?;
-        settings.data_dir = self.data_dir.clone().unwrap_or_else(|| scratch.path().join("data"));
-        std::fs::create_dir_all(&settings.data_dir)?;
+        let scratch = super::scratch(&mut settings, self.data_dir.as_deref())?;
         let source = Source::read(self.corpus.as_deref())?;
         let lab = Lab::open(&settings).await?;
         let prepared = async {
