@@ -5,6 +5,8 @@
 //! * A place is taken once the body has been read: a client that dribbles one holds nothing. While there
 //!   is no room a request is refused at its head; its connection stays usable if its body is small and
 //!   there, as a search's is.
+//! * What the cache answers takes no place: a search asks for one only when there is something to find. While
+//!   there is none, what this process has cached is still given; Redis is not asked.
 //! * Overload: refused at once with 503 `overloaded` and a jittered `Retry-After`; nothing waits here.
 //! * Probes, documentation, metrics and `/v1/system` are never refused.
 //! * Cancel safety: a place is freed when its request is dropped, or its stream.
@@ -13,6 +15,7 @@ use super::auth::TIMEOUT;
 use super::{ApiError, State};
 use crate::config::ServerSettings;
 use crate::error::{Code, Error};
+use crate::rag::search::Room;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -43,7 +46,9 @@ const MOMENT: Duration = Duration::from_millis(20);
 /// What a request is, for its place in the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// Searches and reads.
+    /// Answered from the cache where it can be.
+    Search,
+    /// Reads.
     Interactive,
     Write,
     Answer,
@@ -52,14 +57,14 @@ enum Class {
 }
 
 impl Class {
-    const ALL: [Self; 4] = [Self::Interactive, Self::Write, Self::Answer, Self::Stream];
+    const ALL: [Self; 5] = [Self::Search, Self::Interactive, Self::Write, Self::Answer, Self::Stream];
 
     /// None for what is never refused.
     fn of(method: &Method, path: &str) -> Option<Self> {
         let route = path.strip_prefix("/v1/")?;
         match (method, route) {
             (&Method::GET, "system") => None,
-            (_, "search") => Some(Self::Interactive),
+            (&Method::POST, "search") => Some(Self::Search),
             (_, "answers") => Some(Self::Answer),
             (&Method::GET, route) if route.starts_with("jobs/") && route.ends_with("/events") => {
                 Some(Self::Stream)
@@ -74,6 +79,7 @@ impl Class {
 
     fn as_str(self) -> &'static str {
         match self {
+            Self::Search => "search",
             Self::Interactive => "interactive",
             Self::Write => "write",
             Self::Answer => "answer",
@@ -93,7 +99,7 @@ struct Lanes {
     /// Answers; their time may be a chat model's.
     answers: Limiter,
     streams: Limiter,
-    shed: [AtomicU64; 4],
+    shed: [AtomicU64; 5],
     /// When the log last heard that requests are turned away.
     told: Mutex<Option<Instant>>,
 }
@@ -127,7 +133,7 @@ impl Admission {
 
     fn lane(&self, class: Class) -> (&Limiter, f64) {
         match class {
-            Class::Interactive => (&self.0.work, 1.0),
+            Class::Search | Class::Interactive => (&self.0.work, 1.0),
             Class::Write => (&self.0.work, WRITES),
             Class::Answer => (&self.0.answers, 1.0),
             Class::Stream => (&self.0.streams, 1.0),
@@ -205,7 +211,15 @@ impl Ticket {
         request.extensions().get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// Takes the place, unless it is held already. To be called once the body has been read.
+    /// Takes the place of what needs one whatever its body says; called once the body has been read.
+    pub(super) fn body_is_read(&self) -> Result<(), Error> {
+        match &self.0 {
+            Some(claim) if claim.class == Class::Search => Ok(()),
+            _ => self.enter(),
+        }
+    }
+
+    /// Takes the place, unless it is held already.
     pub(super) fn enter(&self) -> Result<(), Error> {
         let Some(claim) = &self.0 else { return Ok(()) };
         let mut place = claim.place.borrow_mut();
@@ -252,6 +266,16 @@ impl Ticket {
     }
 }
 
+impl Room for Ticket {
+    fn is_left(&self) -> bool {
+        self.0.as_ref().is_none_or(|claim| claim.admission.has_room(claim.class))
+    }
+
+    fn take(&self) -> Result<(), Error> {
+        self.enter()
+    }
+}
+
 impl FromRequest for Ticket {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
@@ -275,8 +299,12 @@ pub(super) async fn admit(
     let admission = claim.admission.clone();
     let ticket = Ticket(Some(Rc::new(claim)));
     let room = if has_body(&request) {
-        // The place itself is taken by whoever reads the body.
-        if admission.has_room(class) { Ok(()) } else { Err(admission.refusal(class)) }
+        // The place itself is taken by whoever reads the body, or knows that there is work.
+        if class == Class::Search || admission.has_room(class) {
+            Ok(())
+        } else {
+            Err(admission.refusal(class))
+        }
     } else {
         ticket.enter()
     };
@@ -321,7 +349,7 @@ mod tests {
     #[test]
     fn every_other_request_has_its_class() {
         for (method, path, class) in [
-            (Method::POST, "/v1/search", Class::Interactive),
+            (Method::POST, "/v1/search", Class::Search),
             (Method::GET, "/v1/collections/a", Class::Interactive),
             (Method::GET, "/v1/jobs", Class::Interactive),
             (Method::GET, "/v1/jobs/job_1/events", Class::Stream),

@@ -38,7 +38,7 @@ pub(super) fn late() -> Error {
     Error::new(Code::RequestTimeout, "the body took too long to arrive")
 }
 
-/// Reads a body of at most `limit` bytes, and then takes the request's place; a longer one is refused as
+/// Reads a body of at most `limit` bytes, and then takes the request's place if it needs one; a longer one is refused as
 /// soon as that is known.
 pub(super) fn read(
     request: &HttpRequest,
@@ -65,7 +65,7 @@ pub(super) fn read(
             }
             body.extend_from_slice(&piece);
         }
-        ticket.enter()?;
+        ticket.body_is_read()?;
         Ok(body.freeze())
     }
 }

@@ -22,13 +22,12 @@ pub(crate) fn ef(settings: &SearchSettings, wanted: u16, chunks: i64) -> u16 {
     ef.max(f64::from(wanted)).min(MOST) as u16
 }
 
-/// Fitted to the chunks of `bench scale`, which are harder for an index than real text is (docs/adr/0018-hnsw-parameters.md):
-/// what is missed falls with the candidates kept, and the same recall takes more of them with every decade of chunks.
-/// Beyond 100,000 that is extrapolated, with caution for what a search may cost.
+/// Fitted to `bench scale` at 10,000, 100,000 and 1,000,000 chunks (docs/adr/0018-hnsw-parameters.md), with something to
+/// spare: what is missed falls with the candidates kept, and the same recall takes more of them in a larger index.
 fn for_recall(recall: f64, chunks: i64) -> f64 {
     let decades = (chunks.max(1) as f64 / 1e5).log10();
-    let growth = if decades < 0.0 { 0.75 } else { 0.4 };
-    (120.0 * (0.05 / (1.0 - recall)).powf(0.62) * 10_f64.powf(growth * decades)).max(40.0)
+    let growth = if decades < 0.0 { 0.75 } else { 0.15 };
+    (90.0 * (0.05 / (1.0 - recall)).powf(0.62) * 10_f64.powf(growth * decades)).max(40.0)
 }
 
 #[cfg(test)]

@@ -67,13 +67,49 @@ pub struct SearchQuery {
     pub options: Options,
 }
 
+/// Where a search that the cache cannot answer gets its place from.
+pub trait Room {
+    /// Whether there would be one now.
+    fn is_left(&self) -> bool;
+
+    /// Takes it.
+    ///
+    /// # Errors
+    /// There is none: `overloaded`.
+    fn take(&self) -> Result<(), Error>;
+}
+
+/// Has its place already.
+struct Admitted;
+
+impl Room for Admitted {
+    fn is_left(&self) -> bool {
+        true
+    }
+
+    fn take(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 pub(super) fn millis(since: Instant) -> f64 {
     (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
 impl Rag {
-    #[instrument(target = TARGET, skip_all)]
+    /// For a caller that has been let in.
     pub async fn search(&self, query: SearchQuery, caller: Caller) -> Result<SearchResponse, Error> {
+        self.search_if(&Admitted, query, caller).await
+    }
+
+    /// Answers from the cache, or takes a place and searches; refused where there is none.
+    #[instrument(target = TARGET, skip_all)]
+    pub async fn search_if(
+        &self,
+        room: &impl Room,
+        query: SearchQuery,
+        caller: Caller,
+    ) -> Result<SearchResponse, Error> {
         let began = Instant::now();
         let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
         self.check_dimensions(&query, &selection)?;
@@ -81,8 +117,8 @@ impl Rag {
         if let Some(cursor) = &query.options.cursor {
             cursor.check(key.search, key.state)?;
         }
-        let mut response = match self.cached(&key.cache).instrument(info_span!(target: TARGET, "cache")).await
-        {
+        let cached = self.cached(&key.cache, room.is_left());
+        let mut response = match cached.instrument(info_span!(target: TARGET, "cache")).await {
             Some(mut found) => {
                 found.cached = true;
                 found.timings = Timings { total_ms: millis(began), ..Timings::default() };
@@ -90,7 +126,10 @@ impl Rag {
                 found.degraded.extend(selection.stale);
                 found
             }
-            None => self.search_once(&key, &query, &selection, caller, began).await?,
+            None => {
+                room.take()?;
+                self.search_once(&key, &query, &selection, caller, began).await?
+            }
         };
         if let (false, Some(first)) = (query.allow_degraded, response.degraded.first()) {
             return Err(first.forbidden());
@@ -154,8 +193,10 @@ impl Rag {
         Err(Error::invalid("embedding", message))
     }
 
-    async fn cached(&self, key: &str) -> Option<SearchResponse> {
-        response::decode(&self.cache.get(key).await?)
+    /// While there is no room for work, waiting for Redis is work too.
+    async fn cached(&self, key: &str, room: bool) -> Option<SearchResponse> {
+        let found = if room { self.cache.get(key).await } else { self.cache.get_here(key).await };
+        response::decode(&found?)
     }
 
     async fn search_now(

@@ -81,6 +81,8 @@ fn filled(set: impl FnOnce(crate::support::Builder) -> crate::support::Builder) 
 fn beyond_its_limit_a_server_refuses_at_once_and_says_when_to_come_back() {
     let server = filled(|it| it.set("server.max_in_flight", 8).set("database.pool_size", 16));
     let (_, limit) = work(&server);
+    let known = json!({"query": "what is known already"});
+    server.search(&known);
     let hold = Hold::of(&server);
     let mut held: Vec<TcpStream> = (0..limit / 2).map(|n| send(&server, &search(n as usize))).collect();
     eventually("half of the places are taken", || work(&server).0 == limit / 2);
@@ -103,11 +105,12 @@ fn beyond_its_limit_a_server_refuses_at_once_and_says_when_to_come_back() {
     }
     let each = began.elapsed() / 100;
     assert!(each < Duration::from_millis(50), "a refusal takes {each:?}");
+    assert_eq!(server.search(&known)["cached"], true, "what costs no work is answered");
     assert_eq!(server.get("/health/live").status, 200);
     assert_eq!(server.get("/openapi.json").status, 200);
     let shed = server.get("/v1/system").ok(200)["admission"]["shed"].clone();
-    assert!(shed["interactive"].as_u64() >= Some(100) && shed["write"] == 1, "{shed}");
-    assert!(gauge(&server, "mcp_rag_http_shed_total{priority=\"interactive\"}") >= 100.0);
+    assert!(shed["search"].as_u64() >= Some(100) && shed["write"] == 1, "{shed}");
+    assert!(gauge(&server, "mcp_rag_http_shed_total{priority=\"search\"}") >= 100.0);
 
     hold.release();
     for mut stream in held {

@@ -72,13 +72,18 @@ impl CacheHandle {
         Ok(())
     }
 
+    /// The bytes stored under the key in this process.
+    pub async fn get_here(&self, key: &str) -> Option<Bytes> {
+        let found = self.local.get(key).await;
+        count("local", if found.is_some() { "hit" } else { "miss" });
+        found
+    }
+
     /// The bytes stored under the key, from whichever level has them first.
     pub async fn get(&self, key: &str) -> Option<Bytes> {
-        if let Some(value) = self.local.get(key).await {
-            count("local", "hit");
+        if let Some(value) = self.get_here(key).await {
             return Some(value);
         }
-        count("local", "miss");
         let shared = self.shared.as_ref()?;
         match shared.call(Fetch { key: key.to_owned() }).await {
             Ok(Some(value)) => {

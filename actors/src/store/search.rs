@@ -135,10 +135,17 @@ struct Way<'a> {
 
 impl Way<'_> {
     /// How many chunks the lexical leg's first pass gives, of how many postings, before they are asked.
-    fn first_pass(&self) -> [i32; 2] {
+    fn first_pass(&self, chunks: i64) -> [i32; 2] {
         let times = |count: f64, most: f64| (count * self.spread).clamp(1.0, most) as i32;
-        [times(1_000.0, 10_000.0), times(4_000.0, 12_000.0)]
+        [times(1_000.0, 10_000.0), times(f64::from(postings(chunks)), 12_000.0)]
     }
+}
+
+/// How many postings a first pass over so many chunks reads, the most valuable first. Rare words decide, and a
+/// larger collection has more postings of each; but they are what a lexical search costs. Fitted to a recall of .95 at
+/// 100,000 chunks (docs/adr/0003-bm25-on-plain-postgresql.md).
+fn postings(chunks: i64) -> i32 {
+    (3_500.0 * (chunks.max(0) as f64 / 1e5).sqrt()).clamp(1_200.0, 12_000.0) as i32
 }
 
 impl Serve<SearchChunks> for Store {
@@ -271,7 +278,7 @@ fn statement(search: &SearchChunks, way: Way<'_>, parameters: &mut Vec<Box<dyn T
             format!("lexical_scores({of}, {bases}, {counts}, ARRAY({likeliest}) || {own})")
         } else if let Some(filter) = asked {
             let asked = narrowed(filter, "c.document_id", scope, &mut bind);
-            let [most, budget] = way.first_pass().map(|count| bind(Box::new(count)));
+            let [most, budget] = way.first_pass(search.all_chunks).map(|count| bind(Box::new(count)));
             let likeliest = format!(
                 "SELECT f.chunk_id FROM lexical_first({of}, {bases}, {counts}, {most}, {budget}) f \
                  WHERE (SELECT c.collection_id = ANY ({collections}) AND {asked} FROM chunks c \
@@ -279,7 +286,8 @@ fn statement(search: &SearchChunks, way: Way<'_>, parameters: &mut Vec<Box<dyn T
             );
             format!("lexical_scores({of}, {bases}, {counts}, ARRAY({likeliest}) || {own})")
         } else {
-            format!("lexical_search({of}, {bases}, {counts}, {wanted}, {own})")
+            let budget = bind(Box::new(postings(search.all_chunks)));
+            format!("lexical_search({of}, {bases}, {counts}, {wanted}, {own}, {budget})")
         };
         format!(
             "lexical AS MATERIALIZED (SELECT chunk_id, score FROM {source} ORDER BY score DESC, chunk_id), "

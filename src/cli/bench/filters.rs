@@ -6,13 +6,13 @@ mod report;
 
 use super::Interrupt;
 use super::lab::Lab;
+use super::made::Made;
 use super::requests::{self, Kind, Question, open_body};
 use super::source::Source;
 use super::synthetic::Recipe;
 use super::traffic::{self, Expect, Measured};
 use crate::cli::Global;
 use crate::cli::client::Client;
-use crate::cli::ingest::progress;
 use crate::config::Settings;
 use anyhow::{Context, Result};
 use beside::{Beside, Scan};
@@ -26,8 +26,6 @@ use std::time::{Duration, Instant};
 
 const COLLECTION: &str = "mcp-rag-bench-filters";
 const TOP_K: u16 = 10;
-/// Sentences that lend chunks their embeddings.
-const EMBEDDED: usize = 3000;
 const RECALL_QUESTIONS: usize = 100;
 
 /// One chunk of so many fulfils `{key: 0}`.
@@ -101,16 +99,8 @@ impl Filters {
         lab: &Lab,
         source: &Source,
         scratch: &Path,
-    ) -> Result<(Recipe, Vec<Question>, f64)> {
-        let sentences = source.sentences()?;
-        let texts = requests::texts(source, &sentences);
-        let embedded = &sentences[..sentences.len().min(EMBEDDED)];
-        let bar = progress((embedded.len() + texts.len()) as u64, "sentences embedded");
-        let embeddings = Lab::embed(&lab.embedder, embedded, |count| bar.inc(count)).await?;
-        let of_questions = Lab::embed(&lab.embedder, &texts, |count| bar.inc(count)).await?;
-        bar.finish_and_clear();
-        let questions = requests::questions(&texts, &of_questions);
-        let recipe = Recipe::new(sentences, embeddings);
+    ) -> Result<(Arc<Recipe>, Vec<Question>, f64)> {
+        let Made { recipe, questions } = Made::from(lab, source, self.chunks).await?;
         let began = Instant::now();
         load::load(lab, COLLECTION, &recipe, self.chunks as usize, scratch).await?;
         Ok((recipe, questions, began.elapsed().as_secs_f64()))

@@ -16,6 +16,7 @@ mod hop;
 mod ingest;
 mod lab;
 mod load;
+mod made;
 mod measure;
 mod mixed;
 mod pgbench;

@@ -1,10 +1,11 @@
 use super::Interrupt;
 use super::lab::{Lab, Tools};
 use super::load;
+use super::made::Made;
 use super::measure::{self, Asked};
 use super::pgbench::{self, Pgbench};
 use super::report::Report;
-use super::requests::{self, Question};
+use super::requests::Question;
 use super::source::Source;
 use super::synthetic::{RECIPE, Recipe};
 use crate::cli::Global;
@@ -16,12 +17,11 @@ use anyhow::Result;
 use clap::Args;
 use mcp_rag_actors::store::Collection;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const COLLECTION: &str = "mcp-rag-bench";
 const TOP_K: u16 = 10;
-/// Sentences that lend chunks their embeddings.
-pub(super) const EMBEDDED: usize = 3000;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Search {
@@ -40,7 +40,7 @@ pub(in crate::cli) struct Search {
 }
 
 struct Prepared {
-    recipe: Recipe,
+    recipe: Arc<Recipe>,
     questions: Vec<Question>,
     collection: Collection,
     loaded: Option<Duration>,
@@ -110,15 +110,7 @@ impl Search {
 
     /// Loads the collection and makes the questions.
     async fn prepare(&self, lab: &Lab, source: &Source) -> Result<Prepared> {
-        let sentences = source.sentences()?;
-        let texts = requests::texts(source, &sentences);
-        let embedded = &sentences[..sentences.len().min(EMBEDDED)];
-        let bar = progress((embedded.len() + texts.len()) as u64, "sentences embedded");
-        let embeddings = Lab::embed(&lab.embedder, embedded, |count| bar.inc(count)).await?;
-        let of_questions = Lab::embed(&lab.embedder, &texts, |count| bar.inc(count)).await?;
-        bar.finish_and_clear();
-        let questions = requests::questions(&texts, &of_questions);
-        let recipe = Recipe::new(sentences, embeddings);
+        let Made { recipe, questions } = Made::from(lab, source, self.chunks).await?;
         let signature = format!("{} chunks of {}, recipe {RECIPE}", self.chunks, source.name);
         let began = Instant::now();
         let chunks = self.chunks as usize;

@@ -10,9 +10,10 @@ use super::child::ServerProcess;
 use super::exact;
 use super::lab::Lab;
 use super::load::number_of;
+use super::made::Made;
 use super::measure::CLIENTS;
 use super::requests::{Kind, Question, open_body, unique};
-use super::scale::{COLLECTION, Made, make, prepare};
+use super::scale::{COLLECTION, prepare};
 use super::source::Source;
 use super::synthetic::PER_DOCUMENT;
 use super::traffic::{self, Expect, Measured};
@@ -102,7 +103,7 @@ impl Beside {
         let source = Source::read(self.corpus.as_deref())?;
         let lab = Lab::open(&settings).await?;
         let prepared = async {
-            let made = make(&lab, &source).await?;
+            let made = Made::from(&lab, &source, self.chunks).await?;
             prepare(&lab, &source, &made, self.chunks).await?;
             anyhow::Ok(made)
         };

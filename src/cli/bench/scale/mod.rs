@@ -10,12 +10,11 @@ use super::child::ServerProcess;
 use super::exact;
 use super::lab::{Lab, Tools};
 use super::load::find;
+use super::made::Made;
 use super::measure::{self, Asked};
 use super::pgbench::Pgbench;
-use super::requests::{self, Question};
-use super::search::EMBEDDED;
 use super::source::Source;
-use super::synthetic::{RECIPE, Recipe};
+use super::synthetic::RECIPE;
 use crate::cli::Global;
 use crate::cli::client::Client;
 use crate::cli::ingest::progress;
@@ -27,7 +26,6 @@ use load::Built;
 use mcp_rag_actors::store::CollectionId;
 use report::{Report, Size};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const COLLECTION: &str = "mcp-rag-bench";
@@ -55,12 +53,6 @@ pub(in crate::cli) struct Scale {
     svg: Option<PathBuf>,
 }
 
-/// What does not depend on the size.
-pub(super) struct Made {
-    pub(super) recipe: Arc<Recipe>,
-    pub(super) questions: Vec<Question>,
-}
-
 /// A loaded size.
 pub(super) struct Loaded {
     collection: CollectionId,
@@ -82,12 +74,11 @@ impl Scale {
         let root = self.data_dir.clone().unwrap_or_else(|| scratch.path().join("data"));
         let source = Source::read(self.corpus.as_deref())?;
         let mut report = Report { source: source.name.clone(), top_k: TOP_K, ..Report::default() };
-        let mut made = None;
         for chunks in &self.chunks {
             let mut settings = settings.clone();
             settings.data_dir = root.join(chunks.to_string());
             std::fs::create_dir_all(&settings.data_dir)?;
-            let size = self.size(global, &settings, &source, &mut made, *chunks, scratch.path(), interrupt);
+            let size = self.size(global, &settings, &source, *chunks, scratch.path(), interrupt);
             report.sizes.push(Box::pin(size).await?);
             if self.data_dir.is_none() {
                 std::fs::remove_dir_all(&settings.data_dir)?;
@@ -103,31 +94,26 @@ impl Scale {
         report.print_end(global.json)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one step of the loop above")]
     async fn size(
         &self,
         global: &Global,
         settings: &Settings,
         source: &Source,
-        made: &mut Option<Made>,
         chunks: u32,
         scratch: &Path,
         interrupt: &mut Interrupt,
     ) -> Result<Size> {
         let lab = Lab::open(settings).await?;
         let prepared = async {
-            if made.is_none() {
-                *made = Some(make(&lab, source).await?);
-            }
-            let Some(made) = made.as_ref() else { bail!("nothing was made") };
-            prepare(&lab, source, made, chunks).await
+            let made = Made::from(&lab, source, chunks).await?;
+            let loaded = prepare(&lab, source, &made, chunks).await?;
+            anyhow::Ok((made, loaded))
         };
         let prepared = interrupt.or(prepared).await;
         lab.close().await;
-        let loaded = prepared?;
-        let Some(made) = made.as_ref() else { bail!("nothing was made") };
+        let (made, loaded) = prepared?;
         let server = ServerProcess::start(global, settings, &scratch.join("server.log")).await?;
-        let measured = Box::pin(self.measure(global, settings, made, &loaded, chunks, &server, scratch));
+        let measured = Box::pin(self.measure(global, settings, &made, &loaded, chunks, &server, scratch));
         let measured = interrupt.or(measured).await;
         let stopped = server.stop().await;
         let size = measured?;
@@ -186,18 +172,6 @@ impl Scale {
             cells: cells?,
         })
     }
-}
-
-pub(super) async fn make(lab: &Lab, source: &Source) -> Result<Made> {
-    let sentences = source.sentences()?;
-    let texts = requests::texts(source, &sentences);
-    let embedded = &sentences[..sentences.len().min(EMBEDDED)];
-    let bar = progress((embedded.len() + texts.len()) as u64, "sentences embedded");
-    let embeddings = Lab::embed(&lab.embedder, embedded, |count| bar.inc(count)).await?;
-    let of_questions = Lab::embed(&lab.embedder, &texts, |count| bar.inc(count)).await?;
-    bar.finish_and_clear();
-    let questions = requests::questions(&texts, &of_questions);
-    Ok(Made { recipe: Arc::new(Recipe::new(sentences, embeddings)), questions })
 }
 
 pub(super) async fn prepare(lab: &Lab, source: &Source, made: &Made, chunks: u32) -> Result<Loaded> {
