@@ -73,7 +73,7 @@ pub(super) fn millis(since: Instant) -> f64 {
 
 impl Rag {
     #[instrument(target = TARGET, skip_all)]
-    pub async fn search(&self, query: SearchQuery, caller: Caller) -> Result<SearchResponse, Error> {
+    pub async fn search(&self, query: SearchQuery, caller: &Caller) -> Result<SearchResponse, Error> {
         let began = Instant::now();
         let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
         self.check_dimensions(&query, &selection)?;
@@ -114,7 +114,7 @@ impl Rag {
         key: &Key,
         query: &SearchQuery,
         selection: &Selection,
-        caller: Caller,
+        caller: &Caller,
         began: Instant,
     ) -> Result<SearchResponse, Error> {
         let mine = AtomicBool::new(false);
@@ -163,7 +163,7 @@ impl Rag {
         key: &Key,
         query: &SearchQuery,
         selection: &Selection,
-        caller: Caller,
+        caller: &Caller,
         began: Instant,
     ) -> Result<SearchResponse, Error> {
         let collections = selection.collections.as_slice();
