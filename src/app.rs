@@ -1,13 +1,16 @@
 //! The whole application: start the actors in order, bind, serve, drain.
 
+mod bare;
 mod drain;
 mod listen;
 mod reload;
 
+pub(crate) use bare::Bare;
 pub use reload::Origin;
 
-use crate::config::Settings;
+use crate::config::{ConfigError, Environment, Settings};
 use crate::http::{self, Drain, State};
+use crate::identity::Gate;
 use crate::rag::extractive::Extractive;
 use crate::rag::ingest::Worker;
 use crate::rag::models::Models;
@@ -24,7 +27,8 @@ use mcp_rag_actors::generator::{Engine, GeneratorHandle};
 use mcp_rag_actors::parser::{ParserHandle, ParserSettings};
 use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::reranker::RerankerHandle;
-use mcp_rag_actors::store::{self, Config, PoolSettings, StoreHandle};
+use mcp_rag_actors::resilience::Deadline;
+use mcp_rag_actors::store::{self, AnyKey, Config, PoolSettings, StoreHandle};
 use mcp_rag_actors::supervise::{Failure, Lifeline, Tree};
 use mcp_rag_actors::webhook::WebhookHandle;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -37,6 +41,8 @@ use tokio::task::AbortHandle;
 
 /// How long an actor may take to let go of what it owns.
 const ACTOR_GRACE: Duration = Duration::from_secs(25);
+/// Of the one look at the start for whether anybody has a key.
+const LOOK: Duration = Duration::from_secs(10);
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What a process is for.
@@ -51,6 +57,7 @@ pub enum Role {
 /// The pipelines over running actors, without a listener: what the command line uses too.
 pub struct Core {
     pub rag: Arc<Rag>,
+    pub gate: Arc<Gate>,
     /// How the server logs in to its database.
     database: Config,
     pub tree: Arc<Tree>,
@@ -66,8 +73,9 @@ impl Core {
         let metrics = recorder()?;
         match Box::pin(Self::start_actors(&tree, settings, role)).await {
             Ok((rag, database)) => {
-                let upkeep = tokio::spawn(keep_up(metrics.clone())).abort_handle();
-                Ok(Self { rag, database, tree, metrics, upkeep, warming: None })
+                let gate = Arc::new(Gate::new(Arc::clone(&rag)));
+                let upkeep = tokio::spawn(keep_up(metrics.clone(), Arc::clone(&gate))).abort_handle();
+                Ok(Self { rag, gate, database, tree, metrics, upkeep, warming: None })
             }
             Err(error) => {
                 tree.stop(ACTOR_GRACE).await; // a half-started server leaves nothing behind
@@ -88,6 +96,9 @@ impl Core {
         );
         let models = Models::start(tree, &settings.embedder).await?;
         let store = StoreHandle::start(tree, pool(&settings, app.clone())?).await?;
+        if role == Role::Serve {
+            require_credential(&settings, &store).await?;
+        }
         models.compare_with(&store).await;
         let cache = CacheHandle::start(tree, &settings.cache, &settings.redis).await?;
         let reranker = RerankerHandle::start(tree, &settings.reranker).await?;
@@ -135,6 +146,7 @@ impl Core {
     pub(crate) fn state(&self, settings: &Settings) -> Data<State> {
         Data::new(State {
             rag: Arc::clone(&self.rag),
+            gate: Arc::clone(&self.gate),
             tree: Arc::clone(&self.tree),
             drain: Drain::default(),
             admission: http::Admission::new(&settings.server),
@@ -147,16 +159,32 @@ impl Core {
     pub async fn stop(&self) {
         self.upkeep.abort();
         self.warming.iter().for_each(AbortHandle::abort);
+        self.gate.write_down().await;
         self.tree.stop(ACTOR_GRACE).await;
     }
 }
 
 /// Histograms hold every single sample until somebody reads them, and nobody may ever.
-async fn keep_up(metrics: PrometheusHandle) {
-    loop {
-        tokio::time::sleep(UPKEEP).await;
-        metrics.run_upkeep();
+async fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>) {
+    let metrics = async {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            metrics.run_upkeep();
+        }
+    };
+    tokio::join!(metrics, gate.keep_up());
+}
+
+/// Outside development nobody is let in without a credential, so there must be one.
+async fn require_credential(settings: &Settings, store: &StoreHandle) -> Result<()> {
+    let none_needed = settings.environment == Environment::Development || settings.auth.token.is_some();
+    if none_needed || store.call(AnyKey, Deadline::within(LOOK)).await? {
+        return Ok(());
     }
+    let message = "nobody could call this server: outside development it needs a credential. Set auth.token, by a \
+                   secret file `auth__token` in secrets_dir or MCP_RAG__AUTH__TOKEN, or make a key on its database: \
+                   mcp-rag keys create NAME --scope admin";
+    Err(ConfigError(message.to_owned()).into())
 }
 
 /// Connections as owner (migrations) and as the server: the managed PostgreSQL's, or the same

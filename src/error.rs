@@ -10,6 +10,8 @@ pub enum Code {
     InvalidRequest,
     UnknownField,
     Unauthorized,
+    /// The credential is valid and not good for this.
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     Conflict,
@@ -35,6 +37,7 @@ impl Code {
             Self::InvalidRequest => "invalid_request",
             Self::UnknownField => "unknown_field",
             Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict => "conflict",
@@ -93,6 +96,7 @@ impl Error {
             Code::InvalidRequest
             | Code::UnknownField
             | Code::Unauthorized
+            | Code::Forbidden
             | Code::NotFound
             | Code::MethodNotAllowed
             | Code::Conflict

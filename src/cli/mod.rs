@@ -9,6 +9,7 @@ mod client;
 mod eval;
 mod export;
 mod ingest;
+mod keys;
 mod metrics;
 mod migrate;
 mod parse;
@@ -19,7 +20,7 @@ mod tuning;
 mod walk;
 
 use crate::app::{Origin, Role};
-use crate::config::{Environment, Loaded, Settings, Sources};
+use crate::config::{ConfigError, Environment, Loaded, Settings, Sources};
 use crate::telemetry::Telemetry;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -85,6 +86,12 @@ enum Command {
     /// Embedding spaces: change the model or its precision without a pause.
     #[command(subcommand)]
     Spaces(spaces::Spaces),
+    /// API keys: who may call, and what for.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Tenants, who see nothing of each other.
+    #[command(subcommand)]
+    Tenants(keys::Tenants),
     #[command(hide = true)]
     Parse(parse::Parse),
     /// Bring the database schema up to date.
@@ -143,6 +150,7 @@ pub fn run(cli: Cli) -> ExitCode {
     telemetry.stop();
     match outcome {
         Ok(code) => code,
+        Err(error) if error.is::<ConfigError>() => complain(&error, EX_CONFIG),
         Err(error) => complain(&error, 1),
     }
 }
@@ -160,6 +168,8 @@ async fn dispatch(cli: Cli, settings: Settings, origin: Origin) -> Result<ExitCo
         Command::Eval(eval) => eval.run(&global, settings).await,
         Command::Bench(bench) => Box::pin(bench.run(&global, settings)).await,
         Command::Spaces(spaces) => spaces.run(&global, settings).await,
+        Command::Keys(keys) => keys.run(&global, settings).await,
+        Command::Tenants(tenants) => tenants.run(&global, settings).await,
         Command::Parse(parse) => parse.run(),
         Command::Migrate => migrate::run(&global, settings).await,
         Command::Config(ConfigCommand::Check) => check::run(&global),

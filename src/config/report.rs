@@ -107,11 +107,4 @@ mod tests {
         let error = Settings::load(&sources).expect_err("refused").to_string();
         assert!(error.contains("prot"), "{error}");
     }
-
-    #[test]
-    fn outside_development_a_server_without_a_credential_is_refused() {
-        let sources = Sources { environment: super::super::Environment::Production, ..Sources::default() };
-        let error = Settings::load(&sources).expect_err("refused").to_string();
-        assert!(error.contains("auth.token"), "{error}");
-    }
 }

@@ -70,6 +70,10 @@ pub struct AuthSettings {
     pub token: Option<SecretString>,
     /// How long a replaced token is still accepted.
     pub overlap_ms: u64,
+    /// How long an API key that was looked up is good without another look.
+    pub key_ttl_ms: u64,
+    /// The same while the database is away.
+    pub key_stale_ms: u64,
 }
 
 /// Settings that change while the server runs.

@@ -120,7 +120,7 @@ pub(super) async fn answer(
     let query = request.into_query()?;
     let caller = principal.caller(Duration::from_millis(state.rag.settings().server.request_timeout_ms));
     if !stream {
-        return Ok(HttpResponse::Ok().json(state.rag.answer(query, caller, None).await?));
+        return Ok(HttpResponse::Ok().json(state.rag.answer(query, &caller, None).await?));
     }
     let (sender, receiver) = mpsc::channel(32);
     actix_web::rt::spawn(stream_answer(state, query, caller, sender, ticket.keep()).in_current_span());
@@ -150,7 +150,7 @@ async fn stream_answer(
         drop(happened); // with nobody left to read, the answer ends too
     };
     // The answer drops its end of the channel when it is complete, which ends the forwarding.
-    let answering = async { tokio::join!(state.rag.answer(query, caller, Some(events)), forwarding).0 };
+    let answering = async { tokio::join!(state.rag.answer(query, &caller, Some(events)), forwarding).0 };
     let answered = tokio::select! {
         answered = answering => answered,
         // A model may be silent for long: its connection must not outlive the client's.

@@ -1,5 +1,6 @@
-use super::{ApiError, State};
-use crate::error::{Code, Error};
+use super::{ApiError, State, access};
+use crate::error::Error;
+use crate::identity::{Gate, Identity, unauthorized};
 use crate::rag::Caller;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -10,27 +11,27 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::TenantId;
 use std::future::{Ready, ready};
-use std::time::{Duration, Instant};
-
-/// The tenant of the development profile and of the single admin token.
-pub const DEFAULT_TENANT: TenantId = TenantId(1);
+use std::sync::Arc;
+use std::time::Duration;
 
 /// How long the client itself is willing to wait.
 pub(super) const TIMEOUT: &str = "x-request-timeout-ms";
 
 /// Who a request's credential says it is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Principal {
     pub tenant: TenantId,
+    pub identity: Arc<Identity>,
     /// The client's own deadline.
     deadline: Option<Deadline>,
 }
 
 impl Principal {
     /// The caller of a route that may take so long; the client may want it sooner, never later.
-    pub fn caller(self, within: Duration) -> Caller {
+    pub fn caller(&self, within: Duration) -> Caller {
         let limit = Deadline::within(within);
-        Caller { tenant: self.tenant, deadline: self.deadline.map_or(limit, |own| own.min(limit)) }
+        let deadline = self.deadline.map_or(limit, |own| own.min(limit));
+        Caller { tenant: self.tenant, deadline, identity: Arc::clone(&self.identity) }
     }
 }
 
@@ -39,38 +40,34 @@ impl FromRequest for Principal {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let principal = request.extensions().get::<Self>().copied();
+        let principal = request.extensions().get::<Self>().cloned();
         // A route outside the authenticated scope must not act for anyone.
         ready(principal.ok_or_else(|| unauthorized().into()))
     }
 }
 
-fn unauthorized() -> Error {
-    let message = "a valid credential is needed: Authorization: Bearer <token>, or X-API-Key: <token>";
-    Error::new(Code::Unauthorized, message)
-}
-
-/// Lets a request through as the tenant its credential belongs to.
+/// Lets a request through as whoever its credential belongs to, if that one may do what it is about.
 pub(super) async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let state = request.app_data::<Data<State>>();
-    let known =
-        state.is_some_and(|state| state.rag.running.accepts(presented(request.request()), Instant::now()));
-    if !known {
-        let refused = ApiError(unauthorized()).error_response();
-        return Ok(request.into_response(refused));
-    }
-    let deadline = match own_deadline(request.request()) {
-        Ok(deadline) => deadline,
+    let principal = match principal(request.request()).await {
+        Ok(principal) => principal,
         Err(error) => {
             let refused = ApiError(error).error_response();
             return Ok(request.into_response(refused));
         }
     };
-    request.extensions_mut().insert(Principal { tenant: DEFAULT_TENANT, deadline });
+    request.extensions_mut().insert(principal);
     Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+async fn principal(request: &HttpRequest) -> Result<Principal, Error> {
+    let state = request.app_data::<Data<State>>().ok_or_else(unauthorized)?;
+    let identity = Gate::identify(&state.gate, presented(request)).await?;
+    access::check(request.method(), request.path(), &identity)?;
+    let deadline = own_deadline(request)?;
+    Ok(Principal { tenant: identity.tenant, identity, deadline })
 }
 
 /// What `x-request-timeout-ms` asks for, counted from now, when the request's head has arrived.

@@ -4,7 +4,7 @@ use super::body::Json;
 use super::idempotency::Once;
 use super::page::{Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::rag::ingest::holds_nul;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, http::StatusCode};
@@ -162,6 +162,10 @@ pub(super) async fn create(
     check_metadata(&metadata)?;
     let chunking = new.chunking.over(Chunking::default(), state.rag.generator.model().is_some())?;
     let caller = principal.caller(LIMIT);
+    if !caller.identity.sees_collection(&new.name) {
+        let message = "the credential is limited to other collections";
+        return Err(Error::new(Code::Forbidden, message).about("name").into());
+    }
     let create = CreateCollection {
         tenant: caller.tenant,
         name: new.name,
@@ -186,7 +190,7 @@ pub(super) async fn list(
     let limit = query.limit()?;
     let after: Option<CollectionId> = cursor("after", query.after.as_ref())?;
     let before: Option<CollectionId> = cursor("before", query.before.as_ref())?;
-    let all = state.rag.catalog.all(principal.caller(LIMIT)).await?;
+    let all = state.rag.catalog.all(&principal.caller(LIMIT)).await?;
     let mut all: Vec<Collection> = all.to_vec();
     all.sort_by_key(|collection| collection.id);
     if query.order == Some(super::page::Order::Desc) {
@@ -207,7 +211,7 @@ pub(super) async fn get(
     principal: Principal,
     name: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let collection = state.rag.catalog.get(principal.caller(LIMIT), &name).await?;
+    let collection = state.rag.catalog.get(&principal.caller(LIMIT), &name).await?;
     Ok(HttpResponse::Ok().json(CollectionView::from(collection)))
 }
 
@@ -228,7 +232,7 @@ pub(super) async fn update(
         check_metadata(metadata)?;
     }
     let caller = principal.caller(WRITE_LIMIT);
-    let now = state.rag.catalog.get(caller, &name).await?;
+    let now = state.rag.catalog.get(&caller, &name).await?;
     let chat = state.rag.generator.model().is_some();
     let CollectionChange { description, metadata, chunking } = change;
     let chunking = chunking.map(|change| change.over(now.chunking, chat)).transpose()?;
@@ -259,7 +263,7 @@ pub(super) async fn reindex(
     once: Once,
 ) -> Result<HttpResponse, ApiError> {
     let caller = principal.caller(WRITE_LIMIT);
-    let id = state.rag.catalog.get(caller, &name).await?.id;
+    let id = state.rag.catalog.get(&caller, &name).await?.id;
     let reindex = ReindexCollection { tenant: caller.tenant, id };
     let begun = state.rag.store.once(once.key().await?, reindex, caller.deadline).await?;
     state.rag.progress.arrived.notify_one();
@@ -280,7 +284,7 @@ pub(super) async fn delete(
     let receipt: Receipt = match once.done().await? {
         Some(receipt) => receipt,
         None => {
-            let id = state.rag.catalog.get(caller, &name).await?.id;
+            let id = state.rag.catalog.get(&caller, &name).await?.id;
             let delete = DeleteCollection { tenant: caller.tenant, id };
             state.rag.store.once(once.key().await?, delete, caller.deadline).await?
         }

@@ -111,7 +111,7 @@ pub(super) async fn list(
     let after: Option<DocumentId> = cursor("after", query.after.as_ref())?;
     let before: Option<DocumentId> = cursor("before", query.before.as_ref())?;
     let caller = principal.caller(LIMIT);
-    let collection = state.rag.catalog.get(caller, &name).await?;
+    let collection = state.rag.catalog.get(&caller, &name).await?;
     let list = ListDocuments {
         tenant: caller.tenant,
         collection: collection.id,
@@ -143,7 +143,7 @@ pub(super) async fn get(
 ) -> Result<HttpResponse, ApiError> {
     let (name, external_id) = addressed(path)?;
     let caller = principal.caller(LIMIT);
-    let collection = state.rag.catalog.get(caller, &name).await?.id;
+    let collection = state.rag.catalog.get(&caller, &name).await?.id;
     let document =
         state.rag.store.call(GetDocument { tenant: caller.tenant, collection, external_id }, caller.deadline);
     Ok(HttpResponse::Ok().json(DocumentView::from(document.await?)))
@@ -164,7 +164,7 @@ pub(super) async fn delete(
     let receipt: Receipt = match once.done().await? {
         Some(receipt) => receipt,
         None => {
-            let collection = state.rag.catalog.get(caller, &name).await?.id;
+            let collection = state.rag.catalog.get(&caller, &name).await?.id;
             let delete = DeleteDocument { tenant: caller.tenant, collection, external_id };
             state.rag.store.once(once.key().await?, delete, caller.deadline).await?
         }
@@ -184,7 +184,7 @@ pub(super) async fn content(
 ) -> Result<HttpResponse, ApiError> {
     let (name, external_id) = addressed(path)?;
     let caller = principal.caller(LIMIT);
-    let collection = state.rag.catalog.get(caller, &name).await?.id;
+    let collection = state.rag.catalog.get(&caller, &name).await?.id;
     let get = GetContent { tenant: caller.tenant, collection, external_id };
     let text = state.rag.store.call(get, caller.deadline).await?;
     // Never as HTML: a document must not become a page of this origin.

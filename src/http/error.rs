@@ -26,6 +26,7 @@ fn status(code: Code) -> StatusCode {
     match code {
         Code::InvalidRequest | Code::UnknownField => StatusCode::BAD_REQUEST,
         Code::Unauthorized => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::Conflict | Code::InProgress => StatusCode::CONFLICT,
@@ -43,6 +44,7 @@ fn status(code: Code) -> StatusCode {
 fn family(status: StatusCode) -> &'static str {
     match status.as_u16() {
         401 => "authentication_error",
+        403 => "permission_error",
         404 => "not_found_error",
         400..=499 => "invalid_request_error",
         _ => "server_error",

@@ -65,14 +65,14 @@ pub(super) async fn export(
     ticket: Ticket,
 ) -> Result<HttpResponse, ApiError> {
     let caller = principal.caller(LIMIT);
-    let collection = state.rag.catalog.get(caller, &name).await?;
+    let collection = state.rag.catalog.get(&caller, &name).await?;
     let id = collection.id;
     let head = json!({"export": {"version": 1, "collection": CollectionView::from(collection)}});
-    let space = if query.vectors { state.rag.catalog.active(caller).await? } else { None };
+    let space = if query.vectors { state.rag.catalog.active(&caller).await? } else { None };
     let (sender, receiver) = mpsc::channel(1);
     let place = ticket.keep();
     actix_web::rt::spawn(async move {
-        let all = give_out(&state, caller, id, head, space, &sender);
+        let all = give_out(&state, &caller, id, head, space, &sender);
         // Nobody can be told any more: the missing last line says it.
         let _ = tokio::time::timeout(MAX_STREAM, all).await;
         drop::<Place>(place);
@@ -89,7 +89,7 @@ pub(super) async fn export(
 
 async fn give_out(
     state: &State,
-    caller: Caller,
+    caller: &Caller,
     collection: CollectionId,
     head: Value,
     space: Option<Arc<Space>>,

@@ -7,7 +7,7 @@ use crate::rag::ingest::JobView;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{CancelJob, GetJob, JobId, ListJobs, RetryJob};
+use mcp_rag_actors::store::{CancelJob, GetJob, JobId, RetryJob};
 use serde_json::json;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -41,8 +41,7 @@ pub(super) async fn list(
     let limit = query.limit()?;
     let after: Option<JobId> = cursor("after", query.after.as_ref())?;
     let caller = principal.caller(LIMIT);
-    let list = ListJobs { tenant: caller.tenant, after, limit: i64::try_from(limit).unwrap_or(100) };
-    let jobs = state.rag.store.call(list, caller.deadline).await?;
+    let jobs = state.rag.jobs(after, i64::try_from(limit).unwrap_or(100), &caller).await?;
     let views = jobs.into_iter().map(JobView::from).collect();
     Ok(HttpResponse::Ok().json(Page::of(views, limit, |view: &JobView| view.id.clone())))
 }
@@ -56,12 +55,11 @@ pub(super) async fn get(
     path: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let caller = principal.caller(LIMIT);
-    Ok(HttpResponse::Ok().json(view(&state, caller, id(&path)?).await?))
+    Ok(HttpResponse::Ok().json(view(&state, &caller, id(&path)?).await?))
 }
 
-async fn view(state: &State, caller: Caller, id: JobId) -> Result<JobView, ApiError> {
-    let get = GetJob { tenant: caller.tenant, id };
-    Ok(JobView::from(state.rag.store.call(get, caller.deadline).await?))
+async fn view(state: &State, caller: &Caller, id: JobId) -> Result<JobView, ApiError> {
+    Ok(JobView::from(state.rag.job(id, caller).await?))
 }
 
 /// Cancel a job.
@@ -75,10 +73,11 @@ pub(super) async fn cancel(
 ) -> Result<HttpResponse, ApiError> {
     let caller = principal.caller(LIMIT);
     let id = id(&path)?;
+    state.rag.job(id, &caller).await?;
     let cancel = CancelJob { tenant: caller.tenant, id };
     state.rag.store.once(once.key().await?, cancel, caller.deadline).await?;
     state.rag.progress.advance();
-    Ok(HttpResponse::Ok().json(view(&state, caller, id).await?))
+    Ok(HttpResponse::Ok().json(view(&state, &caller, id).await?))
 }
 
 /// Take up the documents of a job that have failed, whatever they failed of.
@@ -92,11 +91,12 @@ pub(super) async fn retry(
 ) -> Result<HttpResponse, ApiError> {
     let caller = principal.caller(LIMIT);
     let id = id(&path)?;
+    state.rag.job(id, &caller).await?;
     let retry = RetryJob { tenant: caller.tenant, id };
     state.rag.store.once(once.key().await?, retry, caller.deadline).await?;
     state.rag.progress.arrived.notify_one();
     state.rag.progress.advance();
-    Ok(HttpResponse::Accepted().json(view(&state, caller, id).await?))
+    Ok(HttpResponse::Accepted().json(view(&state, &caller, id).await?))
 }
 
 /// Follow a job by server-sent events.
@@ -117,7 +117,7 @@ pub(super) async fn events(
     let id = id(&path)?;
     let caller = principal.caller(LIMIT);
     // A job that does not exist is a 404, not a stream.
-    let job = state.rag.store.call(GetJob { tenant: caller.tenant, id }, caller.deadline).await?;
+    let job = state.rag.job(id, &caller).await?;
     let seen =
         request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     if job.is_over() && seen == Some(JobView::from(job).event_id()) {
@@ -138,7 +138,7 @@ async fn follow(
     _place: Place,
 ) {
     tokio::select! {
-        () = report(&state, caller, id, seen, &events) => {}
+        () = report(&state, &caller, id, seen, &events) => {}
         // Another replica goes on from the last id.
         () = state.drain.resumable_end() => drop(events.send(sse::retry()).await),
     }
@@ -146,7 +146,7 @@ async fn follow(
 
 async fn report(
     state: &State,
-    caller: Caller,
+    caller: &Caller,
     id: JobId,
     mut seen: Option<String>,
     events: &mpsc::Sender<web::Bytes>,

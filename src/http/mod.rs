@@ -1,5 +1,6 @@
 //! The REST surface: handlers parse, call a pipeline and return. One file per resource.
 
+mod access;
 mod admission;
 mod answers;
 mod auth;
@@ -15,6 +16,7 @@ mod failpoints;
 mod health;
 mod idempotency;
 mod jobs;
+mod keys;
 mod openapi;
 mod page;
 mod reference;
@@ -25,14 +27,16 @@ mod system;
 mod upload;
 mod uploads;
 
+pub use crate::identity::DEFAULT_TENANT;
 pub use admission::Admission;
-pub use auth::{DEFAULT_TENANT, Principal};
+pub use auth::Principal;
 pub use drain::Drain;
 pub use error::ApiError;
 pub use openapi::document as openapi_document;
 pub use uploads::Uploads;
 
 use crate::config::Settings;
+use crate::identity::Gate;
 use crate::rag::Rag;
 use actix_web::web::{self, Data, ServiceConfig};
 use mcp_rag_actors::supervise::Tree;
@@ -42,6 +46,7 @@ use std::sync::Arc;
 /// What handlers share.
 pub struct State {
     pub rag: Arc<Rag>,
+    pub gate: Arc<Gate>,
     pub tree: Arc<Tree>,
     pub drain: Drain,
     pub admission: Admission,
@@ -62,6 +67,7 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .configure(documents::routes)
             .configure(export::routes)
             .configure(jobs::routes)
+            .configure(keys::routes)
             .configure(search::routes)
             .configure(answers::routes)
             .configure(spaces::routes)

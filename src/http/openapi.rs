@@ -1,7 +1,7 @@
 //! The OpenAPI document, generated from the code, and a page that shows it without outside assets.
 
 use super::reference::{Common, ErrorBody, ErrorDetail};
-use super::{answers, collections, documents, export, health, jobs, resource, search, spaces, system};
+use super::{answers, collections, documents, export, health, jobs, keys, resource, search, spaces, system};
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
@@ -37,6 +37,10 @@ use utoipa::OpenApi;
         jobs::cancel,
         jobs::retry,
         jobs::events,
+        keys::create,
+        keys::list,
+        keys::revoke,
+        keys::rotate,
         search::search,
         answers::answer,
         spaces::list,
@@ -57,6 +61,7 @@ use utoipa::OpenApi;
         (name = "collections", description = "Sets of documents that are searched together."),
         (name = "documents", description = "Put documents in, read them back, delete them."),
         (name = "jobs", description = "Ingest work that outlives a request."),
+        (name = "keys", description = "API keys: who may call, and what for."),
         (name = "spaces", description = "Embedding spaces: change the model or its precision while searches go on."),
         (name = "health", description = "Probes, on both ports. They never need a credential."),
         (name = "system", description = "The server's own state.")

@@ -1,7 +1,9 @@
 //! What every operation of the OpenAPI document has in common: a unique id, the credential, the
 //! errors it may answer with.
 
+use super::access::{Needs, needs};
 use super::idempotency::is_remembered;
+use actix_web::http::Method;
 use serde::Serialize;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -33,9 +35,10 @@ pub(super) struct ErrorDetail {
 }
 
 /// Errors that any operation under `/v1` may answer with.
-const COMMON: [(&str, &str); 5] = [
+const COMMON: [(&str, &str); 6] = [
     ("400", "the request is wrong; `param` names the field"),
     ("401", "no valid credential (outside the development profile)"),
+    ("403", "the credential lacks the scope that this call needs"),
     ("500", "a fault of the server; its log has the cause under the `x-request-id`"),
     ("503", "overloaded, or a dependency is away: repeat after `Retry-After`"),
     ("504", "it took longer than its time limit"),
@@ -53,14 +56,14 @@ impl Modify for Common {
         for (path, item) in &mut api.paths.paths {
             let guarded = path.starts_with("/v1/");
             let named = path.contains('{');
-            for (writes, operation) in operations(item) {
+            for (method, operation) in operations(item) {
                 let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
                 let id = operation.operation_id.take().unwrap_or_default();
                 operation.operation_id = Some(if tag == id { id } else { format!("{tag}_{id}") });
                 if guarded {
-                    complete(operation, named);
+                    complete(operation, named, needs(&method, path));
                 }
-                if writes && is_remembered(path) {
+                if method != Method::GET && is_remembered(path) {
                     repeatable(operation);
                 }
                 for (status, response) in &mut operation.responses.responses {
@@ -73,11 +76,16 @@ impl Modify for Common {
     }
 }
 
-/// Each with whether it writes.
-fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
-    let writes = [put, post, delete, patch].into_iter().flatten().map(|operation| (true, operation));
-    get.iter_mut().map(|operation| (false, operation)).chain(writes)
+    let all = [
+        (Method::GET, get),
+        (Method::PUT, put),
+        (Method::POST, post),
+        (Method::DELETE, delete),
+        (Method::PATCH, patch),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// A write that may be sent again.
@@ -98,10 +106,13 @@ fn repeatable(operation: &mut Operation) {
     operation.responses.responses.entry("409".to_owned()).or_insert_with(|| running.into());
 }
 
-fn complete(operation: &mut Operation, named: bool) {
+fn complete(operation: &mut Operation, named: bool, needs: Needs) {
     let none = SecurityRequirement::default(); // the development profile
-    let requirement = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
-    operation.security = Some(vec![none, requirement("bearer"), requirement("api_key")]);
+    // Any one scope will do, so each is an alternative of its own.
+    let any = needs.iter().flat_map(|scope| {
+        ["bearer", "api_key"].map(|scheme| SecurityRequirement::new(scheme, [scope.as_str()]))
+    });
+    operation.security = Some(std::iter::once(none).chain(any).collect());
     let responses = &mut operation.responses.responses;
     for (status, meaning) in COMMON {
         let common = || Response::new(meaning).into();

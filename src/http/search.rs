@@ -188,7 +188,7 @@ pub(super) async fn search(
 ) -> Result<HttpResponse, ApiError> {
     let query = request.into_query("query", 10)?;
     let caller = principal.caller(Duration::from_millis(state.rag.settings().search.deadline_ms));
-    let response = state.rag.search_if(&ticket, query, caller).await?;
+    let response = state.rag.search_if(&ticket, query, &caller).await?;
     // One that waited for a dependency in vain says nothing about this machine.
     if !response.cached && response.degraded.iter().all(|stage| stage.stage == "cache") {
         ticket.tells();

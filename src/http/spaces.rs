@@ -136,7 +136,7 @@ fn id(text: &str) -> Result<SpaceId, ApiError> {
 #[utoipa::path(get, path = "/v1/spaces", tag = "spaces", responses((status = 200, body = Page<SpaceView>)))]
 pub(super) async fn list(state: Data<State>, principal: Principal) -> Result<HttpResponse, ApiError> {
     state.rag.catalog.forget();
-    let spaces = state.rag.catalog.spaces(principal.caller(LIMIT)).await?;
+    let spaces = state.rag.catalog.spaces(&principal.caller(LIMIT)).await?;
     let views = spaces.iter().map(|space| SpaceView::of(&state, space, None)).collect();
     Ok(HttpResponse::Ok().json(Page::of(views, MOST_SPACES, |view: &SpaceView| view.id.clone())))
 }
@@ -156,7 +156,7 @@ pub(super) async fn build(
         WhichModel::First => Which::First,
         WhichModel::Next => Which::Next,
     };
-    let (space, job) = state.rag.build_space(which, principal.caller(LIMIT)).await?;
+    let (space, job) = state.rag.build_space(which, &principal.caller(LIMIT)).await?;
     let body = json!({"space": SpaceView::of(&state, &space, None), "job": job.map(|job| job.to_string())});
     Ok(if job.is_some() { HttpResponse::Accepted() } else { HttpResponse::Ok() }.json(body))
 }
@@ -171,7 +171,7 @@ pub(super) async fn get(
 ) -> Result<HttpResponse, ApiError> {
     let (id, caller) = (id(&path)?, principal.caller(LIMIT));
     state.rag.catalog.forget();
-    let known = state.rag.catalog.spaces(caller).await?;
+    let known = state.rag.catalog.spaces(&caller).await?;
     let space =
         known.iter().find(|space| space.id == id).ok_or_else(|| Error::not_found("embedding space"))?;
     let size = state.rag.store.call(MeasureSpace { tenant: caller.tenant, id }, caller.deadline).await?;
@@ -189,7 +189,7 @@ pub(super) async fn activate(
     principal: Principal,
     path: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let space = state.rag.activate_space(id(&path)?, principal.caller(LIMIT)).await?;
+    let space = state.rag.activate_space(id(&path)?, &principal.caller(LIMIT)).await?;
     Ok(HttpResponse::Ok().json(SpaceView::of(&state, &space, None)))
 }
 
@@ -202,7 +202,7 @@ pub(super) async fn rollback(
     principal: Principal,
     path: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let space = state.rag.roll_back_space(id(&path)?, principal.caller(LIMIT)).await?;
+    let space = state.rag.roll_back_space(id(&path)?, &principal.caller(LIMIT)).await?;
     Ok(HttpResponse::Ok().json(SpaceView::of(&state, &space, None)))
 }
 
@@ -214,7 +214,7 @@ pub(super) async fn remove(
     principal: Principal,
     path: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let (space, job) = state.rag.remove_space(id(&path)?, principal.caller(LIMIT)).await?;
+    let (space, job) = state.rag.remove_space(id(&path)?, &principal.caller(LIMIT)).await?;
     let body = json!({"space": SpaceView::of(&state, &space, None), "job": job.to_string()});
     Ok(HttpResponse::Accepted().json(body))
 }
@@ -245,6 +245,7 @@ pub(super) async fn compare(
         return Err(Error::invalid("k", "`k` is between 1 and 100").into());
     }
     let query = CompareQuery { queries, sample, k, collections };
-    let comparison: Comparison = state.rag.compare_spaces(id, query, principal.caller(COMPARE_LIMIT)).await?;
+    let comparison: Comparison =
+        state.rag.compare_spaces(id, query, &principal.caller(COMPARE_LIMIT)).await?;
     Ok(HttpResponse::Ok().json(comparison))
 }

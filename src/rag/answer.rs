@@ -91,7 +91,7 @@ impl Rag {
     /// # Cancel safety
     /// Dropping the future, or the receiver of `events`, ends the generation.
     #[instrument(target = TARGET, skip_all)]
-    pub async fn answer(&self, query: AnswerQuery, caller: Caller, events: Events) -> Result<Answer, Error> {
+    pub async fn answer(&self, query: AnswerQuery, caller: &Caller, events: Events) -> Result<Answer, Error> {
         let found = self.search(query.search.clone(), caller).await?;
         let mut degraded = found.degraded.clone();
         let (prompt, unweighted) = self.prompt(&query, &found, caller).await?;
@@ -153,7 +153,7 @@ impl Rag {
         &self,
         query: &AnswerQuery,
         found: &SearchResponse,
-        caller: Caller,
+        caller: &Caller,
     ) -> Result<(Prompt, Option<Degradation>), Error> {
         let collections = self.catalog.select(caller, query.search.collections.as_deref()).await?.collections;
         let best = found.results.first().map_or(1.0, |result| result.score).max(f32::EPSILON);
@@ -197,7 +197,7 @@ impl Rag {
     async fn write_extractively(
         &self,
         prompt: &Prompt,
-        caller: Caller,
+        caller: &Caller,
         verifier: &mut Verifier,
         blank: impl Fn() -> Verifier,
         results: &[SearchResult],
@@ -223,7 +223,7 @@ impl Rag {
         &self,
         prompt: &Prompt,
         writer: Writer,
-        caller: Caller,
+        caller: &Caller,
         verifier: &mut Verifier,
         results: &[SearchResult],
         events: &Events,

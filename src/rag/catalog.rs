@@ -2,7 +2,8 @@ use super::models::{Models, complain};
 use super::search::Degradation;
 use crate::error::{Code, Error};
 use mcp_rag_actors::store::{
-    Collection, ListCollections, ListSpaces, Source, Space, SpaceId, StoreError, StoreHandle, TenantId,
+    Collection, CollectionId, ListCollections, ListSpaces, Source, Space, SpaceId, StoreError, StoreHandle,
+    TenantId,
 };
 use moka::future::Cache;
 use std::collections::HashMap;
@@ -70,12 +71,25 @@ impl Catalog {
         }
     }
 
-    pub async fn all(&self, caller: Caller) -> Result<Arc<Vec<Collection>>, Error> {
-        Ok(self.listed(caller).await?.collections)
+    /// Those that exist as far as the caller is concerned.
+    pub async fn all(&self, caller: &Caller) -> Result<Arc<Vec<Collection>>, Error> {
+        let all = self.listed(caller).await?.collections;
+        if caller.identity.collections.is_none() {
+            return Ok(all);
+        }
+        Ok(Arc::new(seen(&all, caller).cloned().collect()))
+    }
+
+    /// Their ids, where the caller is limited to some.
+    pub async fn limits(&self, caller: &Caller) -> Result<Option<Vec<CollectionId>>, Error> {
+        if caller.identity.collections.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.all(caller).await?.iter().map(|collection| collection.id).collect()))
     }
 
     /// The tenant's embedding spaces, oldest first.
-    pub async fn spaces(&self, caller: Caller) -> Result<Arc<Vec<Arc<Space>>>, Error> {
+    pub async fn spaces(&self, caller: &Caller) -> Result<Arc<Vec<Arc<Space>>>, Error> {
         Ok(self.listed(caller).await?.spaces)
     }
 
@@ -84,7 +98,7 @@ impl Catalog {
     }
 
     /// The one that is searched; none before anything was published.
-    pub async fn active(&self, caller: Caller) -> Result<Option<Arc<Space>>, Error> {
+    pub async fn active(&self, caller: &Caller) -> Result<Option<Arc<Space>>, Error> {
         Ok(self.spaces(caller).await?.iter().find(|space| space.is_active()).cloned())
     }
 
@@ -107,7 +121,7 @@ impl Catalog {
         }
     }
 
-    async fn listed(&self, caller: Caller) -> Result<Listed, Error> {
+    async fn listed(&self, caller: &Caller) -> Result<Listed, Error> {
         let key = self.key(caller);
         let load = async {
             let list = ListCollections { tenant: caller.tenant };
@@ -127,21 +141,22 @@ impl Catalog {
         shared.map_err(|error| StoreError::clone(&error).into())
     }
 
-    pub async fn get(&self, caller: Caller, name: &str) -> Result<Collection, Error> {
-        let of_name = |all: &[Collection]| all.iter().find(|collection| collection.name == name).cloned();
-        if let Some(found) = of_name(&self.all(caller).await?) {
+    pub async fn get(&self, caller: &Caller, name: &str) -> Result<Collection, Error> {
+        let of_name =
+            |all: &[Collection]| seen(all, caller).find(|collection| collection.name == name).cloned();
+        if let Some(found) = of_name(&self.listed(caller).await?.collections) {
             return Ok(found);
         }
         of_name(&self.anew(caller).await?.collections).ok_or_else(|| Error::not_found("collection"))
     }
 
     /// For a name that a remembered list does not hold: another replica may have made the collection since.
-    async fn anew(&self, caller: Caller) -> Result<Listed, Error> {
+    async fn anew(&self, caller: &Caller) -> Result<Listed, Error> {
         self.known.invalidate(&self.key(caller)).await;
         self.listed(caller).await
     }
 
-    fn key(&self, caller: Caller) -> (TenantId, u64) {
+    fn key(&self, caller: &Caller) -> (TenantId, u64) {
         (caller.tenant, self.generation.load(Ordering::Acquire))
     }
 
@@ -151,24 +166,27 @@ impl Catalog {
     }
 
     /// The named collections, or all of them; as they were seen last while the database is away.
-    pub(super) async fn select(&self, caller: Caller, names: Option<&[String]>) -> Result<Selection, Error> {
+    pub(super) async fn select(&self, caller: &Caller, names: Option<&[String]>) -> Result<Selection, Error> {
         let last = self.last.get(&caller.tenant).await;
         // One from before a write of ours could show what is gone.
         let last = last.filter(|(of, _)| *of == self.key(caller).1).map(|(_, listed)| listed);
         let patience = if last.is_some() { caller.deadline.capped(PATIENCE) } else { caller.deadline };
         let away = |reason, fallback| Some(Degradation::new("database", reason, fallback));
-        let (listed, stale) = match (self.listed(Caller { deadline: patience, ..caller }).await, last) {
-            (Ok(listed), _) if listed.source == Source::Standin => {
-                (listed, away(Code::Unavailable.as_str(), "replica"))
-            }
-            (Ok(listed), _) => (listed, None),
-            (Err(error), Some(last)) if error.is_temporary() => (last, away(error.code.as_str(), "cache")),
-            (Err(error), _) => return Err(error),
-        };
-        let (listed, collections) = match named(&listed.collections, names) {
+        let (listed, stale) =
+            match (self.listed(&Caller { deadline: patience, ..caller.clone() }).await, last) {
+                (Ok(listed), _) if listed.source == Source::Standin => {
+                    (listed, away(Code::Unavailable.as_str(), "replica"))
+                }
+                (Ok(listed), _) => (listed, None),
+                (Err(error), Some(last)) if error.is_temporary() => {
+                    (last, away(error.code.as_str(), "cache"))
+                }
+                (Err(error), _) => return Err(error),
+            };
+        let (listed, collections) = match named(&listed.collections, names, caller) {
             Err(error) if error.code == Code::NotFound && stale.is_none() => {
                 let listed = self.anew(caller).await?;
-                let collections = named(&listed.collections, names)?;
+                let collections = named(&listed.collections, names, caller)?;
                 (listed, collections)
             }
             chosen => (listed, chosen?),
@@ -184,8 +202,12 @@ impl Catalog {
     }
 }
 
-fn named(all: &[Collection], names: Option<&[String]>) -> Result<Vec<Collection>, Error> {
-    let Some(names) = names else { return Ok(all.to_vec()) };
+fn seen<'a>(all: &'a [Collection], caller: &Caller) -> impl Iterator<Item = &'a Collection> {
+    all.iter().filter(|collection| caller.identity.sees_collection(&collection.name))
+}
+
+fn named(all: &[Collection], names: Option<&[String]>, caller: &Caller) -> Result<Vec<Collection>, Error> {
+    let Some(names) = names else { return Ok(seen(all, caller).cloned().collect()) };
     if names.is_empty() {
         return Err(Error::invalid(
             "collections",
@@ -194,7 +216,7 @@ fn named(all: &[Collection], names: Option<&[String]>) -> Result<Vec<Collection>
     }
     let mut chosen: Vec<Collection> = Vec::with_capacity(names.len());
     for name in names {
-        let found = all.iter().find(|collection| collection.name == *name).ok_or_else(|| {
+        let found = seen(all, caller).find(|collection| collection.name == *name).ok_or_else(|| {
             Error::new(Code::NotFound, "unknown collection: GET /v1/collections lists them")
                 .about("collections")
         })?;

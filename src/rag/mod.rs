@@ -8,6 +8,7 @@ pub(crate) mod effort;
 pub mod extractive;
 pub mod filter;
 pub mod ingest;
+mod jobs;
 pub mod models;
 mod rerank;
 pub mod search;
@@ -16,6 +17,7 @@ mod warm;
 mod window;
 
 use crate::config::{Running, Settings};
+use crate::identity::Identity;
 use catalog::Catalog;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
@@ -32,10 +34,18 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Who asks, and until when: set once where a request enters.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     pub tenant: TenantId,
     pub deadline: Deadline,
+    pub identity: Arc<Identity>,
+}
+
+impl Caller {
+    /// The server itself, at work for a tenant.
+    pub fn server(tenant: TenantId, deadline: Deadline) -> Self {
+        Self { tenant, deadline, identity: Identity::server(tenant) }
+    }
 }
 
 /// The way to every actor.

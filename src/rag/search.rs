@@ -98,7 +98,7 @@ pub(super) fn millis(since: Instant) -> f64 {
 
 impl Rag {
     /// For a caller that has been let in.
-    pub async fn search(&self, query: SearchQuery, caller: Caller) -> Result<SearchResponse, Error> {
+    pub async fn search(&self, query: SearchQuery, caller: &Caller) -> Result<SearchResponse, Error> {
         self.search_if(&Admitted, query, caller).await
     }
 
@@ -108,7 +108,7 @@ impl Rag {
         &self,
         room: &impl Room,
         query: SearchQuery,
-        caller: Caller,
+        caller: &Caller,
     ) -> Result<SearchResponse, Error> {
         let began = Instant::now();
         let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
@@ -153,7 +153,7 @@ impl Rag {
         key: &Key,
         query: &SearchQuery,
         selection: &Selection,
-        caller: Caller,
+        caller: &Caller,
         began: Instant,
     ) -> Result<SearchResponse, Error> {
         let mine = AtomicBool::new(false);
@@ -204,7 +204,7 @@ impl Rag {
         key: &Key,
         query: &SearchQuery,
         selection: &Selection,
-        caller: Caller,
+        caller: &Caller,
         began: Instant,
     ) -> Result<SearchResponse, Error> {
         let collections = selection.collections.as_slice();

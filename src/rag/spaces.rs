@@ -76,7 +76,7 @@ struct Seen {
 
 impl Rag {
     /// Has a space filled for one of the configured models. The job is absent when there is nothing to do.
-    pub async fn build_space(&self, which: Which, caller: Caller) -> Result<(Space, Option<JobId>), Error> {
+    pub async fn build_space(&self, which: Which, caller: &Caller) -> Result<(Space, Option<JobId>), Error> {
         let spec = match which {
             Which::First => self.models.spec.clone(),
             Which::Next => self.models.next.clone().ok_or_else(|| {
@@ -92,7 +92,7 @@ impl Rag {
     }
 
     /// Has a space searched, if one of our models embeds for it: else searches would lose their dense leg.
-    pub async fn activate_space(&self, id: SpaceId, caller: Caller) -> Result<Space, Error> {
+    pub async fn activate_space(&self, id: SpaceId, caller: &Caller) -> Result<Space, Error> {
         self.must_be_served(id, caller).await?;
         let space = self.store.call(ActivateSpace { tenant: caller.tenant, id }, caller.deadline).await?;
         self.catalog.forget();
@@ -100,7 +100,7 @@ impl Rag {
         Ok(space)
     }
 
-    pub async fn roll_back_space(&self, id: SpaceId, caller: Caller) -> Result<Space, Error> {
+    pub async fn roll_back_space(&self, id: SpaceId, caller: &Caller) -> Result<Space, Error> {
         let space = self.store.call(RollBack { tenant: caller.tenant, id }, caller.deadline).await?;
         self.catalog.forget();
         tracing::info!(space = %space.id, model = space.spec.model, "the embedding space from before is searched");
@@ -108,7 +108,7 @@ impl Rag {
     }
 
     /// Takes a space out of the way; its rows go in the background.
-    pub async fn remove_space(&self, id: SpaceId, caller: Caller) -> Result<(Space, JobId), Error> {
+    pub async fn remove_space(&self, id: SpaceId, caller: &Caller) -> Result<(Space, JobId), Error> {
         // Another replica may search in it for as long as it remembers, and as a search takes.
         let deadline = Duration::from_millis(self.settings().search.deadline_ms);
         let grace = (CATALOG_TTL + deadline) * 2;
@@ -119,13 +119,13 @@ impl Rag {
         Ok(removed)
     }
 
-    async fn space(&self, id: SpaceId, caller: Caller) -> Result<Arc<Space>, Error> {
+    async fn space(&self, id: SpaceId, caller: &Caller) -> Result<Arc<Space>, Error> {
         self.catalog.forget();
         let known = self.catalog.spaces(caller).await?;
         known.iter().find(|space| space.id == id).cloned().ok_or_else(|| Error::not_found("embedding space"))
     }
 
-    async fn must_be_served(&self, id: SpaceId, caller: Caller) -> Result<Arc<Space>, Error> {
+    async fn must_be_served(&self, id: SpaceId, caller: &Caller) -> Result<Arc<Space>, Error> {
         let space = self.space(id, caller).await?;
         match self.models.of(&space.spec) {
             Some(_) => Ok(space),
@@ -138,7 +138,7 @@ impl Rag {
         &self,
         id: SpaceId,
         query: CompareQuery,
-        caller: Caller,
+        caller: &Caller,
     ) -> Result<Comparison, Error> {
         let other = self.must_be_served(id, caller).await?;
         let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
@@ -183,7 +183,7 @@ impl Rag {
         k: u16,
         collections: &[CollectionId],
         ([documents, chunks, all_chunks], ef): ([i64; 3], u16),
-        caller: Caller,
+        caller: &Caller,
     ) -> Result<(), Error> {
         let model = self.models.of(&side.space.spec).ok_or_else(|| not_configured(&side.space))?;
         let began = Instant::now();

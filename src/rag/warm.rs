@@ -25,13 +25,13 @@ impl Rag {
     /// how many chunks there are.
     pub(crate) async fn warm_up(&self, tenant: TenantId) -> Option<(Arc<Space>, i64)> {
         let deadline = Deadline::within(FIRST);
-        let caller = Caller { tenant, deadline };
-        let collections = self.catalog.all(caller).await.ok()?;
+        let caller = Caller::server(tenant, deadline);
+        let collections = self.catalog.all(&caller).await.ok()?;
         let chunks: i64 = collections.iter().map(|collection| collection.chunks).sum();
         if chunks == 0 {
             return None;
         }
-        let space = self.catalog.active(caller).await.ok()??;
+        let space = self.catalog.active(&caller).await.ok()??;
         let embed = Embed { texts: vec![WORDS.to_owned()], purpose: Purpose::Query };
         let embedding = self.models.of(&space.spec)?.embed(embed, deadline).await.ok()?.pop()?;
         let settings = self.settings();

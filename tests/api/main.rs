@@ -25,6 +25,7 @@ mod formats;
 mod health;
 mod idempotency;
 mod jobs;
+mod keys;
 mod languages;
 mod matching;
 mod oversized;

@@ -14,6 +14,7 @@ mod embedder;
 mod external;
 mod failover;
 mod idempotency;
+mod keys;
 mod lifecycle;
 mod outage;
 mod overload;

@@ -257,6 +257,12 @@ impl Server {
         self
     }
 
+    /// The same in another environment.
+    pub(crate) fn restarted_in(mut self, environment: &str, sets: &[(&str, &str)]) -> Self {
+        self.builder.envs.push(("MCP_RAG_ENV".to_owned(), environment.to_owned()));
+        self.restarted_with(sets)
+    }
+
     fn check_log(&self) {
         let panicked = !self.builder.allow_panics && self.log.contains("panicked");
         assert!(!panicked, "the server panicked\n{}", self.log);

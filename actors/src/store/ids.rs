@@ -55,6 +55,7 @@ id!(ChunkId, "chk_");
 id!(JobId, "job_");
 id!(TaskId, "task_");
 id!(SpaceId, "spc_");
+id!(KeyId, "key_");
 
 #[cfg(test)]
 mod tests {

@@ -90,6 +90,8 @@ impl Serve<GetJob> for Store {
 pub struct ListJobs {
     pub tenant: TenantId,
     pub after: Option<JobId>,
+    /// Of these collections alone.
+    pub collections: Option<Vec<CollectionId>>,
     pub limit: i64,
 }
 
@@ -104,10 +106,12 @@ impl Request for ListJobs {
 impl Serve<ListJobs> for Store {
     async fn serve(self: Rc<Self>, list: ListJobs, deadline: Deadline) -> Result<Vec<Job>, StoreError> {
         let sql = format!(
-            "{SELECT} WHERE tenant_id = $1 AND ($2::bigint IS NULL OR job_id < $2) ORDER BY job_id DESC LIMIT $3"
+            "{SELECT} WHERE tenant_id = $1 AND ($2::bigint IS NULL OR job_id < $2) \
+             AND ($4::bigint[] IS NULL OR collection_id = ANY ($4)) ORDER BY job_id DESC LIMIT $3"
         );
         let after = list.after.map(|id| id.0);
-        let parameters: [&(dyn ToSql + Sync); 3] = [&list.tenant.0, &after, &(list.limit + 1)];
+        let of = list.collections.map(|of| of.iter().map(|collection| collection.0).collect::<Vec<_>>());
+        let parameters: [&(dyn ToSql + Sync); 4] = [&list.tenant.0, &after, &(list.limit + 1), &of];
         let rows = self.read(list.tenant, Sees::OwnWrites, &sql, &parameters, deadline).await?;
         Ok(rows.iter().map(Job::read).collect())
     }

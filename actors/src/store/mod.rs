@@ -29,6 +29,7 @@ mod hosts;
 mod idempotency;
 mod ids;
 mod jobs;
+mod keys;
 mod lag;
 mod lease;
 mod lexical;
@@ -53,6 +54,7 @@ mod storage;
 mod sweeping;
 mod switching;
 mod tasks;
+mod tenants;
 mod warm;
 
 pub use accept::{AcceptDocuments, Accepted, NewDocument};
@@ -73,8 +75,12 @@ pub use handle::StoreHandle;
 pub use idempotency::{
     ClaimKey, Claimed, HeldKey, IdempotencyKey, Settle, SettleKey, StoredResponse, recorded,
 };
-pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, SpaceId, TaskId, TenantId};
+pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, KeyId, SpaceId, TaskId, TenantId};
 pub use jobs::{CancelJob, EndedJobs, FinishJob, GetJob, Job, ListJobs, NoteDelivery, RetryJob};
+pub use keys::{
+    AnyKey, ApiKey, CreateKey, FindKey, FoundKey, ListKeys, MOST_KEYS, NewKey, RevokeKey, RotateKey, Rotated,
+    TouchKeys,
+};
 pub use lease::{SweepKeys, TakeLease};
 pub use lexical::{TermKey, TermWeights};
 pub use matching::{CountMatching, DeleteMatching, Deleted, Matching};
@@ -97,6 +103,7 @@ pub use switching::{ActivateSpace, RollBack};
 pub use tasks::{
     Claim, ClaimTasks, Class, EndTask, PutOff, ReleaseLeases, RenewLeases, Task, WaitingDocument, Work,
 };
+pub use tenants::{Tenant, create_tenant, list_tenants};
 pub use warm::WarmIndex;
 
 use crate::resilience::{Deadline, RetryBudget};

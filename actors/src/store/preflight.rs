@@ -75,32 +75,34 @@ pub async fn take_role(config: &Config) -> Result<(), PreflightError> {
     taken.map_err(|error| PreflightError::RoleRefused { login: login(), error: reason(&error) })
 }
 
-async fn connect(config: &Config) -> Result<Session, PreflightError> {
+pub(super) async fn connect(config: &Config) -> Result<Session, PreflightError> {
     let reach = Reach { limit: CONNECT_WITHIN, session: String::new(), sole: true };
     let opened = Hosts::new(config, reach, Arc::default()).open().await;
     opened.map_err(|error| PreflightError::Unreachable(error.to_string()))
 }
 
 async fn checked(client: &mut Client, apply: bool) -> Result<Migrated, PreflightError> {
-    let unreachable = |error: tokio_postgres::Error| PreflightError::Unreachable(reason(&error));
     let row = client
         .query_one(
             "SELECT current_setting('server_version'), current_setting('server_version_num')::int",
             &[],
         )
         .await
-        .map_err(unreachable)?;
+        .map_err(|error| unreachable(&error))?;
     let postgres: String = row.get(0);
     if row.get::<_, i32>(1) / 10_000 < MIN_POSTGRES {
         return Err(PreflightError::PostgresTooOld(postgres));
     }
     let sql = "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'vector'";
-    let row = client.query_opt(sql, &[]).await.map_err(unreachable)?;
+    let row = client.query_opt(sql, &[]).await.map_err(|error| unreachable(&error))?;
     let pgvector: String = row.and_then(|row| row.get(0)).ok_or(PreflightError::PgvectorMissing)?;
     if parse_version(&pgvector) < MIN_PGVECTOR {
         return Err(PreflightError::PgvectorTooOld(pgvector));
     }
-    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await.map_err(unreachable)?;
+    client
+        .execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK])
+        .await
+        .map_err(|error| unreachable(&error))?;
     let failed = |error: refinery::Error| PreflightError::Migration(innermost(&error));
     let runner = embedded::migrations::runner();
     let applied = if apply {
@@ -108,7 +110,7 @@ async fn checked(client: &mut Client, apply: bool) -> Result<Migrated, Preflight
         report.applied_migrations().iter().map(ToString::to_string).collect()
     } else {
         let known = client.query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[]).await;
-        let done = if known.map_err(unreachable)?.get(0) {
+        let done = if known.map_err(|error| unreachable(&error))?.get(0) {
             runner.get_applied_migrations_async(client).await.map_err(failed)?.len()
         } else {
             0
@@ -119,6 +121,10 @@ async fn checked(client: &mut Client, apply: bool) -> Result<Migrated, Preflight
         }
     };
     Ok(Migrated { postgres, pgvector, applied })
+}
+
+pub(super) fn unreachable(error: &tokio_postgres::Error) -> PreflightError {
+    PreflightError::Unreachable(reason(error))
 }
 
 /// The server's own words where it answered, the transport's where it did not.

@@ -150,7 +150,7 @@ pub(in crate::http) async fn put(
     }
     let limits = state.rag.settings();
     let caller = principal.caller(Duration::from_millis(limits.server.request_timeout_ms));
-    let collection = state.rag.catalog.get(caller, &name).await?;
+    let collection = state.rag.catalog.get(&caller, &name).await?;
     let content_type = content_type(&request);
     // JSON escapes may double a text's size.
     let limit = limits.server.max_body_bytes;
@@ -181,11 +181,11 @@ pub(in crate::http) async fn put(
     let mut wish = Wish { class: Class::Interactive, webhook: query.webhook.clone(), key: None };
     wish.check(&limits.webhooks)?;
     wish.key = once.key().await?;
-    let receipt = state.rag.accept(&collection, vec![incoming], wish, caller).await?;
+    let receipt = state.rag.accept(&collection, vec![incoming], wish, &caller).await?;
     // Without room to wait the answer is the same as for a wait that was too short: 202.
     let place = if query.wait { Ticket::of(&request).wait() } else { None };
     if let (Some(job), Some(_held)) = (receipt.job, &place) {
-        state.rag.wait_for(job, caller).await?;
+        state.rag.wait_for(job, &caller).await?;
     }
     let get = GetDocument { tenant: caller.tenant, collection: collection.id, external_id };
     let document = state.rag.store.call(get, principal.caller(LIMIT).deadline).await?;
@@ -235,7 +235,7 @@ pub(in crate::http) async fn create_many(
 ) -> Result<HttpResponse, ApiError> {
     let limits = state.rag.settings();
     let caller = principal.caller(Duration::from_millis(limits.server.request_timeout_ms));
-    let collection = state.rag.catalog.get(caller, &name).await?;
+    let collection = state.rag.catalog.get(&caller, &name).await?;
     let mut wish = Wish { class: Class::Bulk, webhook: query.into_inner().webhook, key: None };
     wish.check(&limits.webhooks)?;
     let content_type = content_type(&request);
@@ -258,7 +258,7 @@ pub(in crate::http) async fn create_many(
         return Err(Error::new(Code::UnsupportedMediaType, message).into());
     };
     wish.key = once.key().await?;
-    respond(&state, &collection, (documents, rejected), None, wish, caller).await
+    respond(&state, &collection, (documents, rejected), None, wish, &caller).await
 }
 
 async fn respond(
@@ -267,7 +267,7 @@ async fn respond(
     (documents, rejected): (Vec<Incoming>, Vec<Rejected>),
     vectors: Option<Value>,
     wish: Wish,
-    caller: crate::rag::Caller,
+    caller: &crate::rag::Caller,
 ) -> Result<HttpResponse, ApiError> {
     let accepted = documents.len();
     let (mut job, mut unchanged) = (None, 0);
@@ -309,7 +309,7 @@ pub(in crate::http) async fn import(
 ) -> Result<HttpResponse, ApiError> {
     let limits = state.rag.settings();
     let caller = principal.caller(Duration::from_millis(limits.server.request_timeout_ms));
-    let collection = state.rag.catalog.get(caller, &name).await?;
+    let collection = state.rag.catalog.get(&caller, &name).await?;
     let mut wish = Wish { class: Class::Bulk, webhook: query.into_inner().webhook, key: None };
     wish.check(&limits.webhooks)?;
     if !content_type(&request).starts_with("application/x-ndjson") {
@@ -327,7 +327,7 @@ pub(in crate::http) async fn import(
     };
     let vectors = json!({"reusable": count(true), "of_other_models": count(false)});
     wish.key = once.key().await?;
-    respond(&state, &collection, (documents, rejected), Some(vectors), wish, caller).await
+    respond(&state, &collection, (documents, rejected), Some(vectors), wish, &caller).await
 }
 
 fn content_type(request: &HttpRequest) -> String {

@@ -47,7 +47,7 @@ pub(in crate::http) async fn delete_matching(
     if let Some(deleted) = once.done::<Deleted>().await? {
         return Ok(HttpResponse::Ok().json(deleted));
     }
-    let collection = state.rag.catalog.get(caller, &name).await?.id;
+    let collection = state.rag.catalog.get(&caller, &name).await?.id;
     let matching = Matching { tenant: caller.tenant, collection, filter };
     if request.dry_run {
         let receipt = state.rag.store.call(CountMatching(matching), caller.deadline).await?;

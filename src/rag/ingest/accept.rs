@@ -151,7 +151,7 @@ impl Rag {
         collection: &Collection,
         documents: Vec<Incoming>,
         wish: Wish,
-        caller: Caller,
+        caller: &Caller,
     ) -> Result<Receipt, Error> {
         let new = |incoming: Incoming| NewDocument {
             content_hash: incoming.content_hash(),
@@ -185,7 +185,7 @@ impl Rag {
     }
 
     /// Waits until the job is over or the caller's deadline; returns its state then.
-    pub async fn wait_for(&self, job: JobId, caller: Caller) -> Result<Job, Error> {
+    pub async fn wait_for(&self, job: JobId, caller: &Caller) -> Result<Job, Error> {
         let mut news = self.progress.subscribe();
         loop {
             news.borrow_and_update();

@@ -271,14 +271,14 @@ async fn read_apart(rag: &Rag, document: &mut WaitingDocument) -> Result<Option<
 }
 
 async fn collection_of(rag: &Rag, claim: &Claim, document: &WaitingDocument) -> Result<Collection, Error> {
-    let caller = Caller { tenant: claim.tenant, deadline: Deadline::within(STEP) };
-    let all = rag.catalog.all(caller).await?;
+    let caller = Caller::server(claim.tenant, Deadline::within(STEP));
+    let all = rag.catalog.all(&caller).await?;
     if let Some(found) = all.iter().find(|collection| collection.id == document.collection) {
         return Ok(found.clone());
     }
     // Created by another replica a moment ago: look again, past what is remembered.
     rag.catalog.forget();
-    let all = rag.catalog.all(caller).await?;
+    let all = rag.catalog.all(&caller).await?;
     let found = all.iter().find(|collection| collection.id == document.collection);
     found.cloned().ok_or_else(|| Error::not_found("collection"))
 }

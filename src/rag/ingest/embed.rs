@@ -25,8 +25,8 @@ type Vectors = HashMap<Vec<u8>, Vec<f32>>;
 
 /// Spaces that documents go into, the active one among them; it is made where there is none.
 async fn spaces_of(rag: &Rag, tenant: TenantId) -> Result<Vec<Arc<Space>>, Error> {
-    let caller = Caller { tenant, deadline: Deadline::within(STEP) };
-    let known = rag.catalog.spaces(caller).await?;
+    let caller = Caller::server(tenant, Deadline::within(STEP));
+    let known = rag.catalog.spaces(&caller).await?;
     if known.iter().any(|space| space.is_active()) {
         return Ok(known.iter().filter(|space| space.is_filled()).cloned().collect());
     }
@@ -55,7 +55,7 @@ fn home(group: &[Arc<Space>]) -> &Arc<Space> {
 }
 
 /// Where vectors of the first model wait for the document they came with; none when no space is of that model.
-pub(super) async fn home_of_first(rag: &Rag, caller: Caller) -> Result<Option<Arc<Space>>, Error> {
+pub(super) async fn home_of_first(rag: &Rag, caller: &Caller) -> Result<Option<Arc<Space>>, Error> {
     let groups = by_model(spaces_of(rag, caller.tenant).await?);
     let of_first = groups.iter().find(|group| {
         let spec = &group[0].spec;

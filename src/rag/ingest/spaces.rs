@@ -51,8 +51,8 @@ pub(super) async fn build(rag: &Rag, claim: &Claim, mut part: Part) -> Result<()
 
 /// A space whose vectors are at least as exact as this one's are to be, so that nothing is embedded again.
 async fn source_for(rag: &Rag, claim: &Claim, space: &Space) -> Result<Option<Arc<Space>>, Error> {
-    let caller = Caller { tenant: claim.tenant, deadline: Deadline::within(STEP) };
-    let known = rag.catalog.spaces(caller).await?;
+    let caller = Caller::server(claim.tenant, Deadline::within(STEP));
+    let known = rag.catalog.spaces(&caller).await?;
     let exact_enough =
         |other: &Space| space.spec.storage != Storage::Vector || other.spec.storage == Storage::Vector;
     let mut fit = known.iter().filter(|other| {

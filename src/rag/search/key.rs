@@ -18,7 +18,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    pub(super) fn of(query: &SearchQuery, selection: &Selection, caller: Caller) -> Self {
+    pub(super) fn of(query: &SearchQuery, selection: &Selection, caller: &Caller) -> Self {
         let search = search(query, caller);
         let mut digest = Sha256::new();
         add(&mut digest, &selection.space.as_ref().map(|space| space.id));
@@ -36,7 +36,7 @@ impl Key {
     }
 }
 
-fn search(query: &SearchQuery, caller: Caller) -> [u8; 32] {
+fn search(query: &SearchQuery, caller: &Caller) -> [u8; 32] {
     let mut digest = Sha256::new();
     // As bytes: printing hundreds of numbers costs more than the rest of the key.
     let vector = query.embedding.as_deref().unwrap_or_default();

@@ -43,7 +43,7 @@ impl Rag {
     pub(super) async fn queries(
         &self,
         query: &SearchQuery,
-        caller: Caller,
+        caller: &Caller,
         degraded: &mut Vec<Degradation>,
     ) -> Queries {
         let given = std::iter::once(&query.text).cloned().chain(query.options.also.iter().cloned().map(Some));

@@ -44,7 +44,7 @@ impl Rag {
         ranked: Vec<Ranked>,
         query: &SearchQuery,
         selection: &Selection,
-        caller: Caller,
+        caller: &Caller,
         degraded: &mut Vec<Degradation>,
     ) -> Vec<Candidate> {
         let candidates: Vec<Candidate> = ranked.into_iter().map(Candidate::new).collect();
