@@ -1,14 +1,14 @@
 //! The REST surface: handlers parse, call a pipeline and return. One file per resource.
 
-mod admission;
+pub(crate) mod admission;
 mod answers;
 mod auth;
-mod body;
+pub(crate) mod body;
 mod collections;
 mod documents;
 mod drain;
 mod envelope;
-mod error;
+pub(crate) mod error;
 mod export;
 #[cfg(feature = "failpoints")]
 mod failpoints;
@@ -16,11 +16,11 @@ mod health;
 mod idempotency;
 mod jobs;
 mod openapi;
-mod page;
+pub(crate) mod page;
 mod reference;
-mod search;
+pub(crate) mod search;
 mod spaces;
-mod sse;
+pub(crate) mod sse;
 mod system;
 mod upload;
 mod uploads;
@@ -66,6 +66,7 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .configure(answers::routes)
             .configure(spaces::routes)
             .configure(system::routes)
+            .configure(crate::openai::routes)
             .default_service(web::route().to(error::no_such_route));
         config
             .app_data(state)
@@ -104,7 +105,7 @@ pub fn admin(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
 pub use envelope::envelope;
 
 /// A resource that answers other methods in the documented format.
-fn resource(path: &str) -> actix_web::Resource {
+pub(crate) fn resource(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::route().to(error::wrong_method))
 }
 

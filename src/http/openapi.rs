@@ -2,6 +2,7 @@
 
 use super::reference::{Common, ErrorBody, ErrorDetail};
 use super::{answers, collections, documents, export, health, jobs, resource, search, spaces, system};
+use crate::openai::{batches, files, search as store_search, store_files, vector_stores};
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
@@ -47,6 +48,27 @@ use utoipa::OpenApi;
         spaces::remove,
         spaces::compare,
         system::system,
+        files::create,
+        files::list,
+        files::get,
+        files::content,
+        files::delete,
+        vector_stores::create,
+        vector_stores::list,
+        vector_stores::get,
+        vector_stores::update,
+        vector_stores::delete,
+        store_search::search,
+        store_files::create,
+        store_files::list,
+        store_files::get,
+        store_files::update,
+        store_files::content,
+        store_files::delete,
+        batches::create,
+        batches::get,
+        batches::files,
+        batches::cancel,
     ),
     // `Order` is used by a query parameter alone, which does not register it.
     components(schemas(ErrorBody, ErrorDetail, super::page::Order)),
@@ -58,6 +80,8 @@ use utoipa::OpenApi;
         (name = "documents", description = "Put documents in, read them back, delete them."),
         (name = "jobs", description = "Ingest work that outlives a request."),
         (name = "spaces", description = "Embedding spaces: change the model or its precision while searches go on."),
+        (name = "vector_stores", description = "OpenAI-compatible: collections as vector stores."),
+        (name = "files", description = "OpenAI-compatible: files to put into vector stores."),
         (name = "health", description = "Probes, on both ports. They never need a credential."),
         (name = "system", description = "The server's own state.")
     )

@@ -2,7 +2,8 @@ use super::models::{Models, complain};
 use super::search::Degradation;
 use crate::error::{Code, Error};
 use mcp_rag_actors::store::{
-    Collection, ListCollections, ListSpaces, Source, Space, SpaceId, StoreError, StoreHandle, TenantId,
+    Collection, CollectionId, ListCollections, ListSpaces, Source, Space, SpaceId, StoreError, StoreHandle,
+    TenantId,
 };
 use moka::future::Cache;
 use std::collections::HashMap;
@@ -133,6 +134,14 @@ impl Catalog {
             return Ok(found);
         }
         of_name(&self.anew(caller).await?.collections).ok_or_else(|| Error::not_found("collection"))
+    }
+
+    pub async fn by_id(&self, caller: Caller, id: CollectionId) -> Result<Collection, Error> {
+        let of_id = |all: &[Collection]| all.iter().find(|collection| collection.id == id).cloned();
+        if let Some(found) = of_id(&self.all(caller).await?) {
+            return Ok(found);
+        }
+        of_id(&self.anew(caller).await?.collections).ok_or_else(|| Error::not_found("vector store"))
     }
 
     /// For a name that a remembered list does not hold: another replica may have made the collection since.

@@ -55,6 +55,12 @@ id!(ChunkId, "chk_");
 id!(JobId, "job_");
 id!(TaskId, "task_");
 id!(SpaceId, "spc_");
+id!(
+    /// An uploaded file.
+    FileId, "file-");
+id!(
+    /// Files put into a vector store together.
+    BatchId, "vsfb_");
 
 #[cfg(test)]
 mod tests {
