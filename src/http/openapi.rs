@@ -2,7 +2,9 @@
 
 use super::reference::{Common, ErrorBody, ErrorDetail};
 use super::{answers, collections, documents, export, health, jobs, resource, search, spaces, system};
-use crate::openai::{batches, files, search as store_search, store_files, vector_stores};
+use crate::openai::{
+    batches, chat, embeddings, files, models, search as store_search, store_files, vector_stores,
+};
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
@@ -48,6 +50,10 @@ use utoipa::OpenApi;
         spaces::remove,
         spaces::compare,
         system::system,
+        chat::create,
+        embeddings::create,
+        models::list,
+        models::get,
         files::create,
         files::list,
         files::get,
@@ -80,6 +86,9 @@ use utoipa::OpenApi;
         (name = "documents", description = "Put documents in, read them back, delete them."),
         (name = "jobs", description = "Ingest work that outlives a request."),
         (name = "spaces", description = "Embedding spaces: change the model or its precision while searches go on."),
+        (name = "chat", description = "OpenAI-compatible: answers from the documents as chat completions."),
+        (name = "embeddings", description = "OpenAI-compatible: vectors of texts."),
+        (name = "models", description = "OpenAI-compatible: what can be named as `model`."),
         (name = "vector_stores", description = "OpenAI-compatible: collections as vector stores."),
         (name = "files", description = "OpenAI-compatible: files to put into vector stores."),
         (name = "health", description = "Probes, on both ports. They never need a credential."),

@@ -2,7 +2,7 @@ use super::chunking::ChunkingStrategy;
 use super::page::{List, ListQuery};
 use super::store_files::{MOST_FILES, StoreFileView, Wanted, attachments, page_of};
 use super::vector_stores::{FileCountsView, in_use};
-use super::{LIMIT, WRITE_LIMIT, body, ids};
+use super::{LIMIT, POLL, WRITE_LIMIT, body, ids};
 use crate::error::{Code, Error};
 use crate::http::{ApiError, Principal, State};
 use crate::rag::Caller;
@@ -141,7 +141,7 @@ pub(crate) async fn get(
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
     let (_, batch) = named(&state, principal.caller(LIMIT), &path).await?;
-    Ok(HttpResponse::Ok().json(FileBatchView::from(batch)))
+    Ok(HttpResponse::Ok().insert_header(POLL).json(FileBatchView::from(batch)))
 }
 
 /// List the files of a batch.

@@ -7,11 +7,14 @@
 
 pub(crate) mod batches;
 mod body;
+pub(crate) mod chat;
 mod chunking;
 mod content;
+pub(crate) mod embeddings;
 mod expiry;
 pub(crate) mod files;
 mod ids;
+pub(crate) mod models;
 mod page;
 mod pairs;
 pub(crate) mod search;
@@ -28,8 +31,16 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Of one that may touch thousands.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
+/// Tells a client that polls how soon it is worth asking again; without it some wait for seconds.
+const POLL: (&str, &str) = ("openai-poll-after-ms", "500");
+
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
+        .service(resource("/chat/completions").route(web::post().to(chat::create)))
+        .service(resource("/embeddings").route(web::post().to(embeddings::create)))
+        .service(resource("/models").route(web::get().to(models::list)))
+        // A name may hold a slash, escaped or not.
+        .service(resource("/models/{model:.+}").route(web::get().to(models::get)))
         .service(resource("/files").route(web::get().to(files::list)).route(web::post().to(files::create)))
         .service(
             resource("/files/{file_id}")

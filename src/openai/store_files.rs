@@ -1,7 +1,7 @@
 use super::chunking::{ChunkingStrategy, ChunkingView};
 use super::page::{List, ListQuery};
 use super::vector_stores::in_use;
-use super::{LIMIT, WRITE_LIMIT, ids, pairs};
+use super::{LIMIT, POLL, WRITE_LIMIT, ids, pairs};
 use crate::error::Error;
 use crate::http::body::Json;
 use crate::http::{ApiError, Principal, State};
@@ -248,7 +248,7 @@ pub(crate) async fn get(
     let caller = principal.caller(LIMIT);
     let collection = state.rag.catalog.by_id(caller, ids::store(&path.0)?).await?.id;
     let file = found(&state, caller, collection, &path.1).await?;
-    Ok(HttpResponse::Ok().json(StoreFileView::of(collection, file)))
+    Ok(HttpResponse::Ok().insert_header(POLL).json(StoreFileView::of(collection, file)))
 }
 
 /// Give a file of a vector store other attributes.

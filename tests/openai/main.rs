@@ -5,4 +5,6 @@
 #[expect(dead_code, unused_imports, reason = "what only other tests use")]
 mod support;
 
+mod chat_model;
+mod lifetimes;
 mod run;
