@@ -39,6 +39,8 @@ CREATE TABLE vector_stores (
     FOREIGN KEY (tenant_id, collection_id) REFERENCES collections ON DELETE CASCADE
 ) WITH (fillfactor = 70);
 
+CREATE INDEX vector_stores_expiring ON vector_stores (tenant_id, collection_id) WHERE expires_after_days IS NOT NULL;
+
 -- Files put into a vector store together.
 CREATE TABLE file_batches (
     tenant_id     bigint NOT NULL,
@@ -71,7 +73,7 @@ BEGIN
     UPDATE documents SET expires_at = now() WHERE (tenant_id, document_id) IN (
         SELECT d.tenant_id, d.document_id FROM vector_stores v
         JOIN documents d ON d.tenant_id = v.tenant_id AND d.collection_id = v.collection_id
-        WHERE v.last_active_at + make_interval(days => v.expires_after_days) <= now()
+        WHERE v.expires_after_days IS NOT NULL AND v.last_active_at + make_interval(days => v.expires_after_days) <= now()
           AND (d.expires_at IS NULL OR d.expires_at > now())
         LIMIT most FOR UPDATE OF d SKIP LOCKED);
     GET DIAGNOSTICS count = ROW_COUNT;

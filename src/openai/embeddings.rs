@@ -21,7 +21,7 @@ const MOST_TOKENS: usize = 300_000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct EmbeddingRequest {
     /// A text, or up to 2,048.
-    #[schema(value_type = Object)]
+    #[schema(value_type = TextOrTexts)]
     input: Value,
     /// One of `GET /v1/models` that embeds; `mcp-rag` is the first of them.
     model: String,
@@ -38,6 +38,15 @@ pub(crate) struct EmbeddingRequest {
     /// Ignored.
     #[serde(rename = "user")]
     _user: Option<String>,
+}
+
+/// The form of an input; `texts` reads it.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+enum TextOrTexts {
+    One(String),
+    Many(Vec<String>),
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -72,11 +81,10 @@ struct EmbeddingView {
     /// `embedding`
     object: &'static str,
     index: usize,
-    #[schema(value_type = Object)]
     embedding: Vector,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum Vector {
     Numbers(Vec<f32>),

@@ -17,10 +17,27 @@ use mcp_rag_actors::store::{
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 /// Documents of a file that are deleted by one statement before the next are looked for.
 const STEP: u16 = 100;
+
+/// What the form holds.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "what the form is like, for the OpenAPI document; `upload` reads it")]
+pub(crate) struct UploadForm {
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// assistants, batch, evals, fine-tune, user_data or vision.
+    purpose: String,
+    /// `created_at`, with `expires_after[seconds]`.
+    #[schema(rename = "expires_after[anchor]")]
+    anchor: Option<String>,
+    /// 3600 to 2592000.
+    #[schema(rename = "expires_after[seconds]")]
+    seconds: Option<u32>,
+}
 
 /// An uploaded file.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,7 +61,7 @@ impl From<File> for FileView {
             object: "file",
             bytes: file.bytes,
             created_at: file.created_at.unix_timestamp(),
-            expires_at: file.expires_at.map(|at| at.unix_timestamp()),
+            expires_at: file.expires_at.map(OffsetDateTime::unix_timestamp),
             filename: file.filename,
             purpose: file.purpose,
             status: "processed",
@@ -70,9 +87,9 @@ async fn found(state: &State, caller: Caller, id: FileId) -> Result<File, Error>
 ///
 /// Its bytes are kept as they are, and can be put into any number of vector stores.
 #[utoipa::path(post, path = "/v1/files", tag = "files",
-    request_body(content = String, content_type = "multipart/form-data",
-        description = "`file`; `purpose`: assistants, batch, evals, fine-tune, user_data or vision; `expires_after[anchor]`: created_at and `expires_after[seconds]`: 3600 to 2592000"),
-    responses((status = 200, body = FileView), (status = 413, description = "the file is too large, or there is no room for it")))]
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses((status = 200, body = FileView), (status = 413, description = "the file is too large, or there is no room for it"),
+        (status = 415, description = "the body is not a form")))]
 pub(crate) async fn create(
     state: Data<State>,
     principal: Principal,

@@ -64,29 +64,29 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().expect("an object")
     }
 
     #[test]
     fn pairs_are_held_to_openais_limits() {
         let long = "é".repeat(512);
-        assert!(attributes(Some(map(json!({"a": long, "b": 1.5, "c": false})))).is_ok());
-        assert!(metadata(map(json!({"a": "b"}))).is_ok());
+        assert!(attributes(Some(map(&json!({"a": long, "b": 1.5, "c": false})))).is_ok());
+        assert!(metadata(map(&json!({"a": "b"}))).is_ok());
         let many: Map<String, Value> = (0..17).map(|n| (n.to_string(), json!(n))).collect();
         for wrong in [
-            map(json!({"a": format!("{long}x")})),
-            map(json!({"k".repeat(65): 1})),
-            map(json!({"": 1})),
-            map(json!({"a": null})),
-            map(json!({"a": [1]})),
-            map(json!({"a": "\u{0}"})),
+            map(&json!({"a": format!("{long}x")})),
+            map(&json!({"k".repeat(65): 1})),
+            map(&json!({"": 1})),
+            map(&json!({"a": null})),
+            map(&json!({"a": [1]})),
+            map(&json!({"a": "\u{0}"})),
             many,
         ] {
             let error = attributes(Some(wrong)).expect_err("refused");
             assert_eq!(error.param.as_deref(), Some("attributes"));
         }
-        assert!(metadata(map(json!({"a": 1}))).is_err(), "metadata holds strings");
+        assert!(metadata(map(&json!({"a": 1}))).is_err(), "metadata holds strings");
     }
 
     #[test]

@@ -99,8 +99,11 @@ fn id_of(file: &StoreFile) -> String {
     ids::of_file(file.file.map_or(StoreFileId::Document(file.document), StoreFileId::Uploaded))
 }
 
+/// An uploaded file with its attributes and its own cut.
+type WantedFile = (FileId, Value, Option<(u32, u32)>);
+
 /// Uploaded files that are to be made searchable.
-pub(super) struct Wanted(Vec<(FileId, Value, Option<(u32, u32)>)>);
+pub(super) struct Wanted(Vec<WantedFile>);
 
 impl Wanted {
     pub(super) fn len(&self) -> usize {

@@ -16,6 +16,7 @@ use mcp_rag_actors::store::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 const MAX_NAME: usize = 256;
@@ -112,7 +113,7 @@ impl From<VectorStore> for VectorStoreView {
             last_active_at: Some(store.last_active_at.unix_timestamp()),
             metadata: pairs::shown(store.metadata, false),
             expires_after: store.expires_after_days.map(ExpiresAfter::of),
-            expires_at: store.expires_at.map(|at| at.unix_timestamp()),
+            expires_at: store.expires_at.map(OffsetDateTime::unix_timestamp),
         }
     }
 }

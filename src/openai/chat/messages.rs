@@ -4,7 +4,7 @@ use super::request::ChatRequest;
 use crate::error::Error;
 use crate::http::State;
 use mcp_rag_actors::generator::{Speaker, Turn};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -20,8 +20,25 @@ pub(crate) struct Message {
     /// `system`, `developer`, `user` or `assistant`.
     role: String,
     /// Text, or a list of `{"type": "text", "text"}`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Content>)]
     content: Option<Value>,
+}
+
+/// The forms of a message's text; `Message::text` reads them.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+enum Content {
+    Text(String),
+    Parts(Vec<TextPart>),
+}
+
+#[derive(Serialize, ToSchema)]
+struct TextPart {
+    /// `text`
+    #[serde(rename = "type")]
+    kind: String,
+    text: String,
 }
 
 /// What a conversation comes to.

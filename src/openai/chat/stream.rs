@@ -98,7 +98,7 @@ impl Stream {
             return;
         }
         if self.with_usage {
-            let mut chunk = self.head.chunk_of(json!([]));
+            let mut chunk = self.head.chunk_of(&json!([]));
             chunk["usage"] = usage;
             if !self.send(&chunk).await {
                 return;

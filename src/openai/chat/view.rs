@@ -183,10 +183,10 @@ impl Head {
     /// A piece of a stream.
     pub(super) fn chunk(&self, delta: &Value, finish_reason: Option<&'static str>) -> Value {
         let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason});
-        self.chunk_of(json!([choice]))
+        self.chunk_of(&json!([choice]))
     }
 
-    pub(super) fn chunk_of(&self, choices: Value) -> Value {
+    pub(super) fn chunk_of(&self, choices: &Value) -> Value {
         json!({
             "id": self.id,
             "object": "chat.completion.chunk",
