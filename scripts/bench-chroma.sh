@@ -33,5 +33,5 @@ for _ in $(seq 300); do
     fi
     sleep 0.2
 done
-echo "${packages[*]}"
+echo "${packages[*]}" >&2
 "$binary" bench chroma --chroma "http://127.0.0.1:$port" "${@:2}"

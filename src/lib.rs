@@ -5,6 +5,7 @@
 //! * [`config`] reads the settings in layers.
 //! * [`http`] is the REST surface: parse, call, return.
 //! * [`identity`] tells who calls and what they may do.
+//! * [`openai`] is what clients of OpenAI's API know, over the same pipelines.
 //! * [`rag`] holds the pipelines: ingest, search, answer.
 //! * [`telemetry`] writes the log and sends traces.
 //! * [`cli`] is the command line, a client of the HTTP surface.
@@ -15,5 +16,6 @@ pub mod config;
 pub mod error;
 pub mod http;
 pub mod identity;
+pub mod openai;
 pub mod rag;
 pub mod telemetry;

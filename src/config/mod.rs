@@ -49,6 +49,7 @@ pub struct Settings {
     pub reranker: RerankerSettings,
     pub generator: GeneratorSettings,
     pub ingest: IngestSettings,
+    pub files: FileSettings,
     pub webhooks: WebhookSettings,
     pub search: SearchSettings,
 }
@@ -74,6 +75,14 @@ pub struct IngestSettings {
     pub context_wait_ms: u64,
     /// Whether the server itself works; `mcp-rag worker` always does.
     pub worker: bool,
+}
+
+/// Files as OpenAI's clients upload them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSettings {
+    /// Of one tenant, together.
+    pub max_bytes: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

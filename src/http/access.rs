@@ -20,22 +20,49 @@ pub(super) fn needs(method: &Method, path: &str) -> Needs {
     let route: Vec<&str> = path.strip_prefix("/v1/").unwrap_or_default().split('/').collect();
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     match (reads, route.as_slice()) {
-        (_, ["search" | "answers"])
+        (_, ["search" | "answers"] | ["chat", "completions"] | ["vector_stores", _, "search"])
+        | (true, ["files", _, "content"] | ["vector_stores", _, "files", _, "content"])
         | (true, ["collections", _, "export"] | ["collections", _, "documents", _, "content"]) => SEARCH,
         (true, ["collections"] | ["collections", _] | ["jobs"] | ["jobs", _] | ["jobs", _, "events"])
-        | (true, ["collections", _, "documents"] | ["collections", _, "documents", _]) => EITHER,
+        | (true, ["collections", _, "documents"] | ["collections", _, "documents", _])
+        | (true, ["files"] | ["files", _] | ["vector_stores"] | ["vector_stores", _] | ["models", ..])
+        | (true, ["vector_stores", _, "files"] | ["vector_stores", _, "files", _])
+        | (
+            true,
+            ["vector_stores", _, "file_batches", _] | ["vector_stores", _, "file_batches", _, "files"],
+        )
+        | (_, ["embeddings"]) => EITHER,
         (
             false,
             ["collections"] | ["collections", _] | ["collections", _, "reindex" | "import" | "documents"],
         )
-        | (false, ["collections", _, "documents", _] | ["jobs", _] | ["jobs", _, "retry"]) => INGEST,
+        | (false, ["collections", _, "documents", _] | ["jobs", _] | ["jobs", _, "retry"])
+        | (false, ["files"] | ["files", _] | ["vector_stores"] | ["vector_stores", _])
+        | (false, ["vector_stores", _, "files" | "file_batches"] | ["vector_stores", _, "files", _])
+        | (false, ["vector_stores", _, "file_batches", _, "cancel"]) => INGEST,
         _ => ADMIN,
+    }
+}
+
+/// Whether a call reaches what belongs to no collection, or to all: not for a key that is limited to some.
+fn is_beyond_collections(method: &Method, path: &str) -> bool {
+    let route: Vec<&str> = path.strip_prefix("/v1/").unwrap_or_default().split('/').collect();
+    match route.as_slice() {
+        ["files", ..] | ["vector_stores"] => true,
+        // They put uploaded files in, whoever uploaded them.
+        ["vector_stores", _, "files" | "file_batches"] => method == Method::POST,
+        _ => false,
     }
 }
 
 /// # Errors
 /// [`Code::Forbidden`], naming the scope that is missing.
 pub(super) fn check(method: &Method, path: &str, identity: &Identity) -> Result<(), Error> {
+    if identity.collections.is_some() && is_beyond_collections(method, path) {
+        let message =
+            "the credential is limited to collections, and this call is about files or stores of all";
+        return Err(Error::new(Code::Forbidden, message));
+    }
     let needs = needs(method, path);
     if needs.iter().any(|scope| identity.scopes.allow(*scope)) {
         return Ok(());

@@ -65,7 +65,8 @@ impl Class {
         match (method, route) {
             (&Method::GET, "system") => None,
             (&Method::POST, "search") => Some(Self::Search),
-            (_, "answers") => Some(Self::Answer),
+            (&Method::POST, route) if is_search_of_store(route) => Some(Self::Interactive),
+            (_, "answers" | "chat/completions") => Some(Self::Answer),
             (&Method::GET, route) if route.starts_with("jobs/") && route.ends_with("/events") => {
                 Some(Self::Stream)
             }
@@ -86,6 +87,12 @@ impl Class {
             Self::Stream => "stream",
         }
     }
+}
+
+/// `vector_stores/{id}/search`
+fn is_search_of_store(route: &str) -> bool {
+    let id = route.strip_prefix("vector_stores/").and_then(|rest| rest.strip_suffix("/search"));
+    id.is_some_and(|id| !id.contains('/'))
 }
 
 /// The lanes; cheap to clone, shared by all HTTP threads.
@@ -190,7 +197,7 @@ impl Admission {
 /// A request's claim to a place. Handlers get it as an argument; without admission, as on the admin
 /// port, it grants everything.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ticket(Option<Rc<Claim>>);
+pub(crate) struct Ticket(Option<Rc<Claim>>);
 
 #[derive(Debug)]
 struct Claim {
@@ -204,10 +211,10 @@ struct Claim {
 /// A place that outlives its request.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Place(#[expect(dead_code, reason = "held, and freed when dropped")] Option<Token>);
+pub(crate) struct Place(#[expect(dead_code, reason = "held, and freed when dropped")] Option<Token>);
 
 impl Ticket {
-    pub(super) fn of(request: &HttpRequest) -> Self {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
         request.extensions().get::<Self>().cloned().unwrap_or_default()
     }
 
@@ -220,7 +227,7 @@ impl Ticket {
     }
 
     /// Takes the place, unless it is held already.
-    pub(super) fn enter(&self) -> Result<(), Error> {
+    pub(crate) fn enter(&self) -> Result<(), Error> {
         let Some(claim) = &self.0 else { return Ok(()) };
         let mut place = claim.place.borrow_mut();
         if place.is_none() {
@@ -232,14 +239,14 @@ impl Ticket {
     }
 
     /// What this request takes says how busy the machine is: a search that was not cached.
-    pub(super) fn tells(&self) {
+    pub(crate) fn tells(&self) {
         if let Some(claim) = &self.0 {
             claim.telling.set(true);
         }
     }
 
     /// The place, for what goes on after the response has begun.
-    pub(super) fn keep(&self) -> Place {
+    pub(crate) fn keep(&self) -> Place {
         Place(self.0.as_ref().and_then(|claim| claim.place.borrow_mut().take()))
     }
 
@@ -360,6 +367,11 @@ mod tests {
             (Method::PUT, "/v1/collections/a/documents/x", Class::Write),
             (Method::POST, "/v1/collections/a/documents", Class::Write),
             (Method::POST, "/v1/answers", Class::Answer),
+            (Method::POST, "/v1/chat/completions", Class::Answer),
+            (Method::POST, "/v1/vector_stores/vs_1/search", Class::Interactive),
+            (Method::POST, "/v1/vector_stores/vs_1/files/search", Class::Write),
+            (Method::POST, "/v1/vector_stores/vs_1/files", Class::Write),
+            (Method::POST, "/v1/embeddings", Class::Write),
         ] {
             assert_eq!(Class::of(&method, path), Some(class), "{method} {path}");
         }

@@ -98,6 +98,7 @@ impl AnswerRequest {
         };
         Ok(AnswerQuery {
             question: self.question,
+            history: Vec::new(),
             search: search.into_query("question", PASSAGES)?,
             instructions: self.instructions,
             min_support: self.min_support,

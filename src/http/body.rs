@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const MAX_PARAM: usize = 128;
 
 /// A JSON body: bounded, UTF-8, without unknown fields, and with errors that name the field.
-pub(super) struct Json<T>(pub(super) T);
+pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = ApiError;
@@ -29,18 +29,18 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 }
 
 /// Until when this request's body has to be there: a client that dribbles it is not waited for.
-pub(super) fn due(request: &HttpRequest) -> Instant {
+pub(crate) fn due(request: &HttpRequest) -> Instant {
     let settings = request.app_data::<Data<State>>().map(|state| state.rag.settings().server.body_timeout_ms);
     Instant::now() + Duration::from_millis(settings.unwrap_or_default())
 }
 
-pub(super) fn late() -> Error {
+pub(crate) fn late() -> Error {
     Error::new(Code::RequestTimeout, "the body took too long to arrive")
 }
 
 /// Reads a body of at most `limit` bytes, and then takes the request's place if it needs one; a longer one is refused as
 /// soon as that is known.
-pub(super) fn read(
+pub(crate) fn read(
     request: &HttpRequest,
     mut payload: Payload,
     limit: usize,
@@ -70,7 +70,7 @@ pub(super) fn read(
     }
 }
 
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Error::new(
             Code::InvalidRequest,

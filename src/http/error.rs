@@ -52,7 +52,7 @@ fn family(status: StatusCode) -> &'static str {
 }
 
 /// The body of every error.
-pub(super) fn body(error: &Error) -> Value {
+pub(crate) fn body(error: &Error) -> Value {
     json!({"error": {
         "message": error.message,
         "type": family(status(error.code)),
@@ -96,7 +96,7 @@ pub(super) async fn no_such_route() -> Result<HttpResponse, ApiError> {
     Err(ApiError(Error::new(Code::NotFound, "no such route: GET /docs lists them all")))
 }
 
-pub(super) async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let message = format!("{} is not possible here: GET /docs lists what is", request.method());
     Err(ApiError(Error::new(Code::MethodNotAllowed, message)))
 }

@@ -1,15 +1,15 @@
 //! The REST surface: handlers parse, call a pipeline and return. One file per resource.
 
 mod access;
-mod admission;
+pub(crate) mod admission;
 mod answers;
 mod auth;
-mod body;
+pub(crate) mod body;
 mod collections;
 mod documents;
 mod drain;
 mod envelope;
-mod error;
+pub(crate) mod error;
 mod export;
 #[cfg(feature = "failpoints")]
 mod failpoints;
@@ -18,11 +18,11 @@ mod idempotency;
 mod jobs;
 mod keys;
 mod openapi;
-mod page;
+pub(crate) mod page;
 mod reference;
-mod search;
+pub(crate) mod search;
 mod spaces;
-mod sse;
+pub(crate) mod sse;
 mod system;
 mod upload;
 mod uploads;
@@ -72,6 +72,7 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .configure(answers::routes)
             .configure(spaces::routes)
             .configure(system::routes)
+            .configure(crate::openai::routes)
             .default_service(web::route().to(error::no_such_route));
         config
             .app_data(state)
@@ -110,7 +111,7 @@ pub fn admin(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
 pub use envelope::envelope;
 
 /// A resource that answers other methods in the documented format.
-fn resource(path: &str) -> actix_web::Resource {
+pub(crate) fn resource(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::route().to(error::wrong_method))
 }
 

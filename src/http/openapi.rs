@@ -2,6 +2,9 @@
 
 use super::reference::{Common, ErrorBody, ErrorDetail};
 use super::{answers, collections, documents, export, health, jobs, keys, resource, search, spaces, system};
+use crate::openai::{
+    batches, chat, embeddings, files, models, search as store_search, store_files, vector_stores,
+};
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
@@ -51,6 +54,31 @@ use utoipa::OpenApi;
         spaces::remove,
         spaces::compare,
         system::system,
+        chat::create,
+        embeddings::create,
+        models::list,
+        models::get,
+        files::create,
+        files::list,
+        files::get,
+        files::content,
+        files::delete,
+        vector_stores::create,
+        vector_stores::list,
+        vector_stores::get,
+        vector_stores::update,
+        vector_stores::delete,
+        store_search::search,
+        store_files::create,
+        store_files::list,
+        store_files::get,
+        store_files::update,
+        store_files::content,
+        store_files::delete,
+        batches::create,
+        batches::get,
+        batches::files,
+        batches::cancel,
     ),
     // `Order` is used by a query parameter alone, which does not register it.
     components(schemas(ErrorBody, ErrorDetail, super::page::Order)),
@@ -63,6 +91,11 @@ use utoipa::OpenApi;
         (name = "jobs", description = "Ingest work that outlives a request."),
         (name = "keys", description = "API keys: who may call, and what for."),
         (name = "spaces", description = "Embedding spaces: change the model or its precision while searches go on."),
+        (name = "chat", description = "OpenAI-compatible: answers from the documents as chat completions."),
+        (name = "embeddings", description = "OpenAI-compatible: vectors of texts."),
+        (name = "models", description = "OpenAI-compatible: what can be named as `model`."),
+        (name = "vector_stores", description = "OpenAI-compatible: collections as vector stores."),
+        (name = "files", description = "OpenAI-compatible: files to put into vector stores."),
         (name = "health", description = "Probes, on both ports. They never need a credential."),
         (name = "system", description = "The server's own state.")
     )

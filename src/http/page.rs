@@ -4,38 +4,38 @@ use utoipa::{IntoParams, ToSchema};
 
 /// A page of a list; pass `last_id` as `after` for the next one while `has_more`.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Page<T> {
-    pub(super) data: Vec<T>,
-    pub(super) has_more: bool,
-    pub(super) first_id: Option<String>,
-    pub(super) last_id: Option<String>,
+pub(crate) struct Page<T> {
+    pub(crate) data: Vec<T>,
+    pub(crate) has_more: bool,
+    pub(crate) first_id: Option<String>,
+    pub(crate) last_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct PageQuery {
+pub(crate) struct PageQuery {
     /// 1 to 100, 20 by default.
-    pub(super) limit: Option<u16>,
+    pub(crate) limit: Option<u16>,
     /// `asc` or `desc`.
-    pub(super) order: Option<Order>,
+    pub(crate) order: Option<Order>,
     /// The id behind which the page begins.
-    pub(super) after: Option<String>,
+    pub(crate) after: Option<String>,
     /// The id before which the page ends.
-    pub(super) before: Option<String>,
+    pub(crate) before: Option<String>,
     /// Documents only: queued, running, ready or failed.
-    pub(super) status: Option<String>,
+    pub(crate) status: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Order {
+pub(crate) enum Order {
     Asc,
     Desc,
 }
 
 impl PageQuery {
-    pub(super) fn limit(&self) -> Result<usize, Error> {
+    pub(crate) fn limit(&self) -> Result<usize, Error> {
         match self.limit.unwrap_or(20) {
             limit @ 1..=100 => Ok(limit.into()),
             _ => Err(Error::invalid("limit", "`limit` is between 1 and 100")),
@@ -45,7 +45,7 @@ impl PageQuery {
 
 impl<T> Page<T> {
     /// From up to `limit + 1` items.
-    pub(super) fn of(mut items: Vec<T>, limit: usize, id: impl Fn(&T) -> String) -> Self {
+    pub(crate) fn of(mut items: Vec<T>, limit: usize, id: impl Fn(&T) -> String) -> Self {
         let has_more = items.len() > limit;
         items.truncate(limit);
         let (first_id, last_id) = (items.first().map(&id), items.last().map(&id));
@@ -54,7 +54,7 @@ impl<T> Page<T> {
 }
 
 /// An id given as a cursor.
-pub(super) fn cursor<I: std::str::FromStr<Err: std::fmt::Display>>(
+pub(crate) fn cursor<I: std::str::FromStr<Err: std::fmt::Display>>(
     name: &'static str,
     value: Option<&String>,
 ) -> Result<Option<I>, Error> {

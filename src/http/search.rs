@@ -1,4 +1,4 @@
-pub(super) mod options;
+pub(crate) mod options;
 
 use super::admission::Ticket;
 use super::body::Json;
@@ -24,7 +24,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum ModeName {
+pub(crate) enum ModeName {
     /// Both legs, fused.
     #[default]
     Hybrid,
@@ -44,7 +44,7 @@ impl From<ModeName> for Mode {
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Degrade {
+pub(crate) enum Degrade {
     /// Answer with what is left and say so in `degraded`.
     #[default]
     Allow,
@@ -54,47 +54,47 @@ pub(super) enum Degrade {
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SearchRequest {
+pub(crate) struct SearchRequest {
     /// Required, except with `embedding` and `mode: dense`: a string, or up to 8 that are searched together.
-    pub(super) query: Option<Queries>,
+    pub(crate) query: Option<Queries>,
     /// Names of collections; all visible ones by default.
-    pub(super) collections: Option<Vec<String>>,
+    pub(crate) collections: Option<Vec<String>>,
     /// 1 to 100, 10 by default.
-    pub(super) top_k: Option<u16>,
+    pub(crate) top_k: Option<u16>,
     #[serde(default)]
-    pub(super) mode: ModeName,
+    pub(crate) mode: ModeName,
     /// Conditions on `attributes`: `{"type":"eq","key":"lang","value":"en"}`, nested by `and` and `or`.
     #[schema(value_type = Option<Object>)]
-    pub(super) filters: Option<Value>,
+    pub(crate) filters: Option<Value>,
     /// Leave out results that score lower.
-    pub(super) min_score: Option<f32>,
+    pub(crate) min_score: Option<f32>,
     /// Stop before the texts hold more tokens than this.
-    pub(super) max_tokens: Option<u32>,
+    pub(crate) max_tokens: Option<u32>,
     /// Rerank the fused results; without a configured reranker the response is marked degraded.
     #[serde(default)]
-    pub(super) rerank: bool,
+    pub(crate) rerank: bool,
     #[serde(default)]
-    pub(super) degrade: Degrade,
+    pub(crate) degrade: Degrade,
     /// A vector in place of the embedded text in the dense leg.
-    pub(super) embedding: Option<Vec<f32>>,
+    pub(crate) embedding: Option<Vec<f32>>,
     /// Have the chat model add queries that mean the same; without one the response is marked degraded.
     #[serde(default)]
-    pub(super) rewrite: bool,
+    pub(crate) rewrite: bool,
     /// Of results with nearly the same text give only the best.
     #[serde(default)]
-    pub(super) collapse: bool,
+    pub(crate) collapse: bool,
     /// Give one result of each document.
-    pub(super) group_by: Option<GroupBy>,
+    pub(crate) group_by: Option<GroupBy>,
     /// 0 to 1: how much being unlike the results before it counts, beside the score.
-    pub(super) diversity: Option<f32>,
-    pub(super) recency: Option<RecencyRequest>,
+    pub(crate) diversity: Option<f32>,
+    pub(crate) recency: Option<RecencyRequest>,
     /// The `next_cursor` of the page before; all other fields but `top_k` and `max_tokens` stay the same.
-    pub(super) cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
 }
 
 impl SearchRequest {
     /// A valid search, or what is wrong with this one; `text` names the field with the words.
-    pub(super) fn into_query(self, text: &'static str, default_top_k: u16) -> Result<SearchQuery, Error> {
+    pub(crate) fn into_query(self, text: &'static str, default_top_k: u16) -> Result<SearchQuery, Error> {
         let mode = Mode::from(self.mode);
         let (query, also) = match self.query {
             Some(queries) => {

@@ -32,7 +32,7 @@ pub(super) fn retry() -> Bytes {
 ///
 /// A stream is its connection's last response: one that ends while the server leaves could not say so
 /// any more, and the client's next request would be lost.
-pub(super) fn respond(events: mpsc::Receiver<Bytes>) -> HttpResponse {
+pub(crate) fn respond(events: mpsc::Receiver<Bytes>) -> HttpResponse {
     HttpResponse::Ok()
         .force_close()
         .content_type("text/event-stream")

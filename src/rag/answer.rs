@@ -4,7 +4,7 @@ use super::citations::{Verified, Verifier};
 use super::search::{Degradation, SearchQuery, SearchResponse, SearchResult, Span};
 use super::{Caller, Rag};
 use crate::error::{Code, Error};
-use mcp_rag_actors::generator::{Passage, Prompt, Usage, Writer, Written};
+use mcp_rag_actors::generator::{Passage, Prompt, Turn, Usage, Writer, Written};
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::TermWeights;
 use mcp_rag_actors::supervise::CallError;
@@ -34,6 +34,8 @@ const BUFFERED: usize = 32;
 #[derive(Debug, Clone)]
 pub struct AnswerQuery {
     pub question: String,
+    /// What was said before it, oldest first: for the chat model, which writes, and not for the search.
+    pub history: Vec<Turn>,
     pub search: SearchQuery,
     pub instructions: Option<String>,
     /// In place of `generator.min_support`.
@@ -183,6 +185,7 @@ impl Rag {
         let unweighted = weights.as_ref().err().map(away);
         let prompt = Prompt {
             question: query.question.clone(),
+            history: query.history.clone(),
             passages: passages.collect(),
             term_weights: Arc::new(weights.unwrap_or_default()),
             language,

@@ -150,6 +150,14 @@ impl Catalog {
         of_name(&self.anew(caller).await?.collections).ok_or_else(|| Error::not_found("collection"))
     }
 
+    pub async fn by_id(&self, caller: &Caller, id: CollectionId) -> Result<Collection, Error> {
+        let of_id = |all: &[Collection]| seen(all, caller).find(|collection| collection.id == id).cloned();
+        if let Some(found) = of_id(&self.listed(caller).await?.collections) {
+            return Ok(found);
+        }
+        of_id(&self.anew(caller).await?.collections).ok_or_else(|| Error::not_found("vector store"))
+    }
+
     /// For a name that a remembered list does not hold: another replica may have made the collection since.
     async fn anew(&self, caller: &Caller) -> Result<Listed, Error> {
         self.known.invalidate(&self.key(caller)).await;

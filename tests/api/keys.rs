@@ -59,6 +59,8 @@ fn every_route_of_the_openapi_document_refuses_a_credential_without_its_scope() 
             );
             let at =
                 path.replace("{name}", "nowhere").replace("{external_id}", "x").replace("{id}", "job_999");
+            let at = at.replace("{vector_store_id}", "vs_999").replace("{file_id}", "file-999");
+            let at = at.replace("{batch_id}", "vsfb_999").replace("{model}", "nowhere");
             for (scope, secret) in &secrets {
                 let wanted = *scope == "admin" || needed.iter().any(|one| one == scope);
                 let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
@@ -209,6 +211,28 @@ fn a_key_that_is_limited_to_collections_sees_no_other_anywhere() {
         let reply = send(&server, method.clone(), path, &secret, None);
         assert_eq!(reply.status, 404, "{method} {path}: {}", reply.text());
     }
+    let stores = server.get("/v1/vector_stores").ok(200)["data"].clone();
+    let named = |name: &str| {
+        let stores = stores.as_array().expect("stores");
+        stores.iter().find(|one| one["name"] == name).and_then(|one| one["id"].as_str()).expect("an id")
+    };
+    let (mine, others) = (named("mine"), named("theirs"));
+    let ask = |store: &str| {
+        call(Method::POST, &format!("/v1/vector_stores/{store}/search"), json!({"query": "lantern"}))
+    };
+    assert_eq!(ask(mine).ok(200)["data"][0]["filename"], "doc-mine");
+    ask(others).error(404, "not_found");
+    for path in [format!("/v1/vector_stores/{others}"), format!("/v1/vector_stores/{others}/files")] {
+        get(&server, &path, &secret).error(404, "not_found");
+    }
+    let chat = json!({"model": "mcp-rag/theirs", "messages": [{"role": "user", "content": "What glows?"}]});
+    call(Method::POST, "/v1/chat/completions", chat).error(404, "not_found");
+    // Uploaded files belong to no collection, so a key of some has none.
+    for path in ["/v1/vector_stores".to_owned(), "/v1/files".to_owned()] {
+        get(&server, &path, &secret).error(403, "forbidden");
+    }
+    let put = json!({"file_id": "file-1"});
+    call(Method::POST, &format!("/v1/vector_stores/{mine}/files"), put).error(403, "forbidden");
     call(Method::POST, "/v1/collections", json!({"name": "other"})).error(403, "forbidden");
     call(Method::POST, "/v1/collections", json!({"name": "new"})).ok(201);
     let jobs =

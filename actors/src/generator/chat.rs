@@ -1,7 +1,7 @@
 //! Any OpenAI-shaped chat completions API, streaming.
 
 use super::sse::Events;
-use super::{GeneratorSettings, Prompt, Usage};
+use super::{GeneratorSettings, Prompt, Speaker, Turn, Usage};
 use crate::live::Live;
 use crate::remote::{Api, ModelError};
 use crate::resilience::Deadline;
@@ -147,9 +147,16 @@ impl Chat {
             Some(instructions) => format!("{SYSTEM}\n{instructions}"),
             None => SYSTEM.to_owned(),
         };
+        let said = |Turn { speaker, text }: &Turn| match speaker {
+            Speaker::User => json!({"role": "user", "content": text}),
+            Speaker::Assistant => json!({"role": "assistant", "content": text}),
+        };
+        let mut messages = vec![json!({"role": "system", "content": system})];
+        messages.extend(prompt.history.iter().map(said));
+        messages.push(json!({"role": "user", "content": content}));
         json!({
             "model": self.model,
-            "messages": [{"role": "system", "content": system}, {"role": "user", "content": content}],
+            "messages": messages,
             "max_tokens": prompt.max_output_tokens.min(self.max_output_tokens),
             "temperature": 0,
             "stream": true,

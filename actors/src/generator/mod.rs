@@ -82,10 +82,25 @@ pub struct Passage {
 
 pub use rewrite::{LONGEST_REWRITE, MOST_REWRITES};
 
+/// What was said before the question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    pub speaker: Speaker,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaker {
+    User,
+    Assistant,
+}
+
 /// What to answer, and from what.
 #[derive(Debug, Clone)]
 pub struct Prompt {
     pub question: String,
+    /// Oldest first; for the chat model alone.
+    pub history: Vec<Turn>,
     pub passages: Arc<[Passage]>,
     /// Inverse document frequency of the question's terms in the searched collections.
     pub term_weights: Arc<HashMap<String, f32>>,

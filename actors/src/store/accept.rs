@@ -6,7 +6,7 @@
 use super::Store;
 use super::error::StoreError;
 use super::idempotency::commit;
-use super::ids::{CollectionId, JobId, TenantId};
+use super::ids::{BatchId, CollectionId, FileId, JobId, TenantId};
 use super::publish::{count, lock_collection};
 use super::space::Space;
 use super::tasks::Class;
@@ -32,13 +32,39 @@ pub struct NewDocument {
     pub attributes: Value,
     pub acl: Vec<String>,
     pub expires_at: Option<OffsetDateTime>,
-    pub raw: Bytes,
+    pub raw: Raw,
+    /// The largest chunk and the overlap, in tokens, where they are not the collection's.
+    pub cut: Option<(u32, u32)>,
     /// Over the bytes and all metadata: equal means that nothing has to be done.
     pub content_hash: Vec<u8>,
     /// Over what is parsed and embedded: equal means that only metadata differs.
     pub body_hash: Vec<u8>,
     /// Vectors in the model's space that are known already, by the hash of what was embedded.
     pub vectors: Vec<(Vec<u8>, Vec<f32>)>,
+}
+
+/// A document's bytes.
+#[derive(Debug)]
+pub enum Raw {
+    Sent(Bytes),
+    /// Those of an uploaded file, which are copied where they are.
+    File(FileId),
+}
+
+impl Raw {
+    fn sent(&self) -> Option<&[u8]> {
+        match self {
+            Self::Sent(bytes) => Some(bytes),
+            Self::File(_) => None,
+        }
+    }
+
+    fn file(&self) -> Option<i64> {
+        match self {
+            Self::Sent(_) => None,
+            Self::File(id) => Some(id.0),
+        }
+    }
 }
 
 /// Stores documents and the job that will make them searchable, in one transaction.
@@ -52,6 +78,8 @@ pub struct AcceptDocuments {
     pub webhook: Option<String>,
     /// Where vectors that came with documents wait; without it they are not used.
     pub staging: Option<Arc<Space>>,
+    /// Whether the files they are made of are to be known as a batch.
+    pub as_batch: bool,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -60,6 +88,7 @@ pub struct Accepted {
     pub job: Option<JobId>,
     /// With a new version, or new metadata.
     pub changed: usize,
+    pub batch: Option<BatchId>,
 }
 
 impl Request for AcceptDocuments {
@@ -73,12 +102,15 @@ impl Request for AcceptDocuments {
 /// Inserts a document or its next version; returns nothing when it is unchanged. A failed document
 /// is tried again even with the same content.
 const ACCEPT: &str = "
-WITH accepted AS (
+WITH given AS MATERIALIZED (
+    SELECT coalesce($11::bytea, (SELECT content FROM files WHERE tenant_id = $1 AND file_id = $15)) AS raw),
+accepted AS (
     INSERT INTO documents AS d (tenant_id, collection_id, external_id, status, job_id, title, uri, media_type,
-                                attributes, acl, expires_at)
-    VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $13)
+                                attributes, acl, expires_at, file_id, bytes, max_tokens, overlap_tokens)
+    SELECT $1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $13, $15, octet_length(given.raw), $16, $17 FROM given
     ON CONFLICT (tenant_id, collection_id, external_id) DO UPDATE
-    SET version = d.version + 1, status = 'queued', error = NULL, job_id = $4, expires_at = $13, updated_at = now()
+    SET version = d.version + 1, status = 'queued', error = NULL, job_id = $4, expires_at = $13, updated_at = now(),
+        file_id = $15, bytes = excluded.bytes, max_tokens = $16, overlap_tokens = $17
     WHERE d.status = 'failed' OR $10 IS DISTINCT FROM (
         SELECT v.content_hash FROM document_versions v
         WHERE v.tenant_id = d.tenant_id AND v.document_id = d.document_id AND v.version = d.version)
@@ -90,7 +122,7 @@ queued AS (
     SET job_id = $4, class = $12, due_at = now(), lease_owner = NULL, attempts = 0, put_offs = 0, created_at = now())
 INSERT INTO document_versions (tenant_id, document_id, version, content_hash, title, uri, media_type, attributes,
                                acl, raw, body_hash)
-SELECT $1, document_id, version, $10, $5, $6, $7, $8, $9, $11, $14 FROM accepted";
+SELECT $1, document_id, version, $10, $5, $6, $7, $8, $9, given.raw, $14 FROM accepted, given";
 
 /// Those of which nothing but metadata differs from what is published.
 const ALIKE: &str = "
@@ -127,6 +159,7 @@ impl Serve<AcceptDocuments> for Store {
         let (tenant, collection) = (accept.tenant.0, accept.collection.0);
         let mut connection = self.connection(accept.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
+        hold_files(&transaction, &accept).await?;
         let alike = alike(&transaction, &accept).await?;
         if !alike.is_empty() {
             // Before any document's lock, as everywhere.
@@ -165,10 +198,13 @@ impl Serve<AcceptDocuments> for Store {
                         &new.attributes,
                         &new.acl,
                         &new.content_hash,
-                        &new.raw.as_ref(),
+                        &new.raw.sent(),
                         &class,
                         &new.expires_at,
                         &new.body_hash,
+                        &new.raw.file(),
+                        &new.cut.map(|(max, _)| max.cast_signed()),
+                        &new.cut.map(|(_, overlap)| overlap.cast_signed()),
                     ],
                 )
                 .await?;
@@ -180,7 +216,10 @@ impl Serve<AcceptDocuments> for Store {
         if retouched > 0 {
             count(&transaction, tenant, collection, [0; 3]).await?; // results show it: the epoch rises
         }
-        let accepted = Accepted { job: (waiting > 0).then_some(JobId(job)), changed: waiting + retouched };
+        let job_left = (waiting > 0).then_some(JobId(job));
+        let batch =
+            if accept.as_batch { Some(note_batch(&transaction, &accept, job_left).await?) } else { None };
+        let accepted = Accepted { job: job_left, changed: waiting + retouched, batch };
         let end = if waiting > 0 {
             // A document that stands twice in one request is still one document.
             "UPDATE jobs SET total = (SELECT count(*) FROM documents WHERE tenant_id = $1 AND job_id = $2 \
@@ -193,6 +232,33 @@ impl Serve<AcceptDocuments> for Store {
         self.done(accept.tenant, connection);
         Ok(accepted)
     }
+}
+
+/// Keeps the files that documents are made of until the end of the transaction.
+async fn hold_files(transaction: &Transaction<'_>, accept: &AcceptDocuments) -> Result<(), StoreError> {
+    let mut files: Vec<i64> = accept.documents.iter().filter_map(|new| new.raw.file()).collect();
+    if files.is_empty() {
+        return Ok(());
+    }
+    files.sort_unstable();
+    files.dedup();
+    let sql = "SELECT 1 FROM files WHERE tenant_id = $1 AND file_id = ANY ($2) \
+               AND (expires_at IS NULL OR expires_at > now()) ORDER BY file_id FOR KEY SHARE";
+    let held = transaction.query(sql, &[&accept.tenant.0, &files]).await?;
+    if held.len() == files.len() { Ok(()) } else { Err(StoreError::NotFound("file")) }
+}
+
+/// The files sent together, under one name.
+async fn note_batch(
+    transaction: &Transaction<'_>,
+    accept: &AcceptDocuments,
+    job: Option<JobId>,
+) -> Result<BatchId, StoreError> {
+    let files: Vec<i64> = accept.documents.iter().filter_map(|new| new.raw.file()).collect();
+    let sql = "INSERT INTO file_batches (tenant_id, collection_id, job_id, files) VALUES ($1, $2, $3, $4) RETURNING batch_id";
+    let job = job.map(|job| job.0);
+    let row = transaction.query_one(sql, &[&accept.tenant.0, &accept.collection.0, &job, &files]).await?;
+    Ok(BatchId(row.get(0)))
 }
 
 async fn alike(

@@ -9,6 +9,7 @@ use super::reindex::Reindex;
 use super::{Store, chunking, only_row, publish, reindex};
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
+use deadpool_postgres::Transaction;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::rc::Rc;
@@ -76,29 +77,7 @@ impl Serve<CreateCollection> for Store {
     ) -> Result<Collection, StoreError> {
         let mut connection = self.connection(new.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
-        let sql = format!(
-            "INSERT INTO collections (tenant_id, name, description, metadata, language, {}) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant_id, name) DO NOTHING \
-             RETURNING {COLUMNS}",
-            chunking::COLUMNS
-        );
-        let statement = transaction.prepare_cached(&sql).await?;
-        let (max, overlap, strategy, sentences, context) = new.chunking.columns();
-        let parameters: [&(dyn ToSql + Sync); 10] = [
-            &new.tenant.0,
-            &new.name,
-            &new.description,
-            &new.metadata,
-            &new.language,
-            &max,
-            &overlap,
-            &strategy,
-            &sentences,
-            &context,
-        ];
-        let row = transaction.query_opt(&statement, &parameters).await?;
-        let taken = || StoreError::Conflict("a collection with this name exists already".to_owned());
-        let created = row.map(|row| Collection::read(&row)).ok_or_else(taken);
+        let created = insert(&transaction, &new).await;
         match &created {
             Ok(created) => commit(transaction, created).await?,
             Err(_) => transaction.rollback().await?,
@@ -106,6 +85,36 @@ impl Serve<CreateCollection> for Store {
         self.done(new.tenant, connection);
         created
     }
+}
+
+/// The collection's row; a name that is taken is a conflict.
+pub(super) async fn insert(
+    transaction: &Transaction<'_>,
+    new: &CreateCollection,
+) -> Result<Collection, StoreError> {
+    let sql = format!(
+        "INSERT INTO collections (tenant_id, name, description, metadata, language, {}) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant_id, name) DO NOTHING \
+         RETURNING {COLUMNS}",
+        chunking::COLUMNS
+    );
+    let statement = transaction.prepare_cached(&sql).await?;
+    let (max, overlap, strategy, sentences, context) = new.chunking.columns();
+    let parameters: [&(dyn ToSql + Sync); 10] = [
+        &new.tenant.0,
+        &new.name,
+        &new.description,
+        &new.metadata,
+        &new.language,
+        &max,
+        &overlap,
+        &strategy,
+        &sentences,
+        &context,
+    ];
+    let row = transaction.query_opt(&statement, &parameters).await?;
+    let taken = || StoreError::Conflict("a collection with this name exists already".to_owned());
+    row.map(|row| Collection::read(&row)).ok_or_else(taken)
 }
 
 /// Every collection of a tenant, by name: the catalogue that requests are resolved against.

@@ -56,6 +56,12 @@ id!(JobId, "job_");
 id!(TaskId, "task_");
 id!(SpaceId, "spc_");
 id!(KeyId, "key_");
+id!(
+    /// An uploaded file.
+    FileId, "file-");
+id!(
+    /// Files put into a vector store together.
+    BatchId, "vsfb_");
 
 #[cfg(test)]
 mod tests {

@@ -22,6 +22,7 @@ mod details;
 mod documents;
 mod error;
 mod export;
+mod files;
 mod filter;
 mod handle;
 mod hedge;
@@ -30,6 +31,7 @@ mod idempotency;
 mod ids;
 mod jobs;
 mod keys;
+mod keyset;
 mod lag;
 mod lease;
 mod lexical;
@@ -51,13 +53,15 @@ mod settings;
 mod space;
 mod staged;
 mod storage;
+mod store_files;
 mod sweeping;
 mod switching;
 mod tasks;
 mod tenants;
+mod vector_stores;
 mod warm;
 
-pub use accept::{AcceptDocuments, Accepted, NewDocument};
+pub use accept::{AcceptDocuments, Accepted, NewDocument, Raw};
 pub use building::{BuildSpace, FillSpace, Lacking, NextLacking, Part};
 pub use bulk::BulkRows;
 pub use chunking::{ChunkContext, ChunkStrategy, Chunking};
@@ -70,17 +74,23 @@ pub use details::{ChunkDetails, Details};
 pub use documents::{Document, GetContent, GetDocument, ListDocuments};
 pub use error::StoreError;
 pub use export::{ExportDocuments, Exported};
+pub use files::{
+    CreateFile, DeleteFile, DocumentsOfFile, File, GetFileContent, GetFiles, ListFiles, SweepFiles,
+};
 pub use filter::{Comparison, Field, Filter, Scalar, Test, parse_time};
 pub use handle::StoreHandle;
 pub use idempotency::{
     ClaimKey, Claimed, HeldKey, IdempotencyKey, Settle, SettleKey, StoredResponse, recorded,
 };
-pub use ids::{ChunkId, CollectionId, DocumentId, InvalidId, JobId, KeyId, SpaceId, TaskId, TenantId};
+pub use ids::{
+    BatchId, ChunkId, CollectionId, DocumentId, FileId, InvalidId, JobId, KeyId, SpaceId, TaskId, TenantId,
+};
 pub use jobs::{CancelJob, EndedJobs, FinishJob, GetJob, Job, ListJobs, NoteDelivery, RetryJob};
 pub use keys::{
     AnyKey, ApiKey, CreateKey, FindKey, FoundKey, ListKeys, MOST_KEYS, NewKey, RevokeKey, RotateKey, Rotated,
     TouchKeys,
 };
+pub use keyset::{Keyset, Listed};
 pub use lease::{SweepKeys, TakeLease};
 pub use lexical::{TermKey, TermWeights};
 pub use matching::{CountMatching, DeleteMatching, Deleted, Matching};
@@ -98,12 +108,20 @@ pub use settings::StoreSettings;
 pub use space::{ActiveModels, EnsureSpace, ListSpaces, MOST_SPACES, Space, SpaceSpec, SpaceState};
 pub use staged::{KnownEmbeddings, StageEmbeddings};
 pub use storage::Storage;
+pub use store_files::{
+    FileBatch, GetFileBatch, GetStoreFile, ListStoreFiles, NoteCancelled, SetAttributes, StoreFile,
+    StoreFileId,
+};
 pub use sweeping::{EndBuild, FailBuild, Swept};
 pub use switching::{ActivateSpace, RollBack};
 pub use tasks::{
     Claim, ClaimTasks, Class, EndTask, PutOff, ReleaseLeases, RenewLeases, Task, WaitingDocument, Work,
 };
 pub use tenants::{Tenant, create_tenant, list_tenants};
+pub use vector_stores::{
+    CreateVectorStore, Expiry, FileCounts, GetExpiry, GetVectorStore, ListVectorStores, TouchVectorStores,
+    UpdateVectorStore, VectorStore,
+};
 pub use warm::WarmIndex;
 
 use crate::resilience::{Deadline, RetryBudget};

@@ -14,7 +14,7 @@ use super::lexical::Changes;
 use super::rows::{BATCH, entries, insert};
 use super::space::{self, Space};
 use super::tasks::Claim;
-use super::{Store, chunking, only_row};
+use super::{Store, only_row};
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
 use deadpool_postgres::Transaction;
@@ -138,15 +138,18 @@ pub(super) async fn count(
     Ok(())
 }
 
-/// Whether the collection still wants its documents cut as this one is.
+/// Whether the document is still to be cut as it was.
 async fn is_cut_as_wanted(
     transaction: &Transaction<'_>,
     publish: &PublishDocument,
 ) -> Result<bool, StoreError> {
-    let sql =
-        format!("SELECT {} FROM collections WHERE tenant_id = $1 AND collection_id = $2", chunking::COLUMNS);
-    let statement = transaction.prepare_cached(&sql).await?;
-    let row = transaction.query_one(&statement, &[&publish.claim.tenant.0, &publish.collection.0]).await?;
+    let sql = "SELECT coalesce(d.max_tokens, c.max_tokens), coalesce(d.overlap_tokens, c.overlap_tokens), \
+               c.chunk_strategy, c.window_sentences, c.chunk_context \
+               FROM collections c LEFT JOIN documents d ON d.tenant_id = c.tenant_id AND d.document_id = $3 \
+               WHERE c.tenant_id = $1 AND c.collection_id = $2";
+    let statement = transaction.prepare_cached(sql).await?;
+    let (tenant, collection) = (publish.claim.tenant.0, publish.collection.0);
+    let row = transaction.query_one(&statement, &[&tenant, &collection, &publish.document.0]).await?;
     Ok(Chunking::read(&row, 0) == publish.claim.chunking)
 }
 

@@ -31,7 +31,7 @@ pub struct Claim {
     pub task: TaskId,
     pub job: JobId,
     pub worker: Arc<str>,
-    /// The collection's as the lease was taken: what is cut in another way since is not published.
+    /// The document's or its collection's as the lease was taken: what is cut in another way since is not published.
     pub chunking: Chunking,
 }
 
@@ -92,7 +92,7 @@ WITH begun AS (
     UPDATE documents d SET status = 'running' FROM tasks t
     WHERE t.tenant_id = $1 AND t.task_id = ANY ($2) AND d.tenant_id = $1 AND d.document_id = t.document_id
       AND d.status IN ('queued', 'running')
-    RETURNING d.tenant_id, d.document_id, d.collection_id, d.version),
+    RETURNING d.tenant_id, d.document_id, d.collection_id, d.version, d.max_tokens, d.overlap_tokens),
 started AS (
     UPDATE jobs j SET status = CASE WHEN j.status = 'queued' THEN 'running' ELSE j.status END, attempts = t.attempts,
                       updated_at = now()
@@ -101,7 +101,8 @@ started AS (
     WHERE j.tenant_id = $1 AND j.job_id = t.job_id AND (j.status = 'queued' OR j.attempts < t.attempts))
 SELECT t.task_id, t.job_id, t.kind, t.attempts, t.put_offs, extract(epoch FROM now() - t.created_at)::float8,
        b.document_id, b.collection_id, b.version, v.title, v.media_type, v.raw, j.webhook ->> 'url',
-       c.max_tokens, c.overlap_tokens, c.chunk_strategy, c.window_sentences, c.chunk_context
+       coalesce(b.max_tokens, c.max_tokens), coalesce(b.overlap_tokens, c.overlap_tokens), c.chunk_strategy,
+       c.window_sentences, c.chunk_context
 FROM tasks t JOIN jobs j USING (tenant_id, job_id) JOIN collections c USING (tenant_id, collection_id)
 LEFT JOIN begun b ON b.tenant_id = t.tenant_id AND b.document_id = t.document_id
 LEFT JOIN document_versions v ON v.tenant_id = b.tenant_id AND v.document_id = b.document_id AND v.version = b.version

@@ -10,7 +10,7 @@ use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{
     AcceptDocuments, Chunking, ClaimTasks, Class, Collection, CollectionId, CreateCollection,
     DeleteCollection, EnsureSpace, FinishJob, JobId, ListCollections, NewChunk, NewDocument, PublishDocument,
-    Space, StoreHandle, Task, TenantId, Work,
+    Raw, Space, StoreHandle, Task, TenantId, Work,
 };
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -92,12 +92,14 @@ async fn accept(
             content_hash: Sha256::digest(&raw).to_vec(),
             body_hash: Sha256::digest(&raw).to_vec(),
             vectors: Vec::new(),
-            raw: raw.into(),
+            raw: Raw::Sent(raw.into()),
+            cut: None,
         }
     };
     let documents = batch.map(document).collect();
     let (class, webhook) = (Class::Bulk, None);
-    let accept = AcceptDocuments { tenant: TENANT, collection, documents, class, webhook, staging: None };
+    let (staging, as_batch) = (None, false);
+    let accept = AcceptDocuments { tenant: TENANT, collection, documents, class, webhook, staging, as_batch };
     let job = store.call(accept, Deadline::within(STEP)).await?.job.context("nothing was accepted")?;
     let lease = Duration::from_secs(600);
     let claim = ClaimTasks { worker: "bench".into(), lease, most: i32::try_from(BATCH)? };

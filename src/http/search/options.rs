@@ -17,7 +17,7 @@ const WEIGHT: f32 = 0.3;
 /// One query, or several that are searched together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(in crate::http) enum Queries {
+pub(crate) enum Queries {
     One(String),
     Many(Vec<String>),
 }
@@ -77,7 +77,7 @@ impl Queries {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::http) enum GroupBy {
+pub(crate) enum GroupBy {
     /// Of each document only the best chunk.
     Document,
 }
@@ -85,7 +85,7 @@ pub(in crate::http) enum GroupBy {
 /// New documents score higher: `score = (1 - weight) * scaled score + weight * 0.5^(age / half_life_days)`.
 #[derive(Debug, Clone, PartialEq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct RecencyRequest {
+pub(crate) struct RecencyRequest {
     /// The age at which half of the boost is left; more than 0.
     half_life_days: f64,
     /// 0 to 1, 0.3 by default: the share of the score that age decides.

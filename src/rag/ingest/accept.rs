@@ -4,7 +4,9 @@ use crate::error::{Code, Error};
 use crate::rag::{Caller, Rag};
 use bytes::Bytes;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{AcceptDocuments, Class, Collection, GetJob, HeldKey, Job, JobId, NewDocument};
+use mcp_rag_actors::store::{
+    AcceptDocuments, Class, Collection, GetJob, HeldKey, Job, JobId, NewDocument, Raw,
+};
 use mcp_rag_actors::webhook::WebhookSettings;
 use mcp_rag_text::parse::MediaType;
 use serde::Serialize;
@@ -168,14 +170,16 @@ impl Rag {
                 .filter(|known| self.reuses(known))
                 .map(|known| known.by_hash)
                 .unwrap_or_default(),
-            raw: incoming.content,
+            raw: Raw::Sent(incoming.content),
+            cut: None,
         };
         let documents: Vec<NewDocument> = documents.into_iter().map(new).collect();
         let with_vectors = documents.iter().any(|document| !document.vectors.is_empty());
         let staging = if with_vectors { home_of_first(self, caller).await? } else { None };
         let Wish { class, webhook, key } = wish;
         let (tenant, collection) = (caller.tenant, collection.id);
-        let accept = AcceptDocuments { tenant, collection, documents, class, webhook, staging };
+        let as_batch = false;
+        let accept = AcceptDocuments { tenant, collection, documents, class, webhook, staging, as_batch };
         let accepted = self.store.once(key, accept, caller.deadline).await?;
         if accepted.changed > 0 {
             self.catalog.forget(); // new metadata shows at once

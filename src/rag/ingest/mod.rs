@@ -3,6 +3,7 @@
 //! long document with the batches that are not embedded yet.
 
 mod accept;
+mod attach;
 mod carry_out;
 mod embed;
 mod notify;
@@ -15,6 +16,7 @@ mod vectors;
 mod worker;
 
 pub use accept::{Incoming, Rejected, Wish, holds_nul};
+pub use attach::{Attached, Attachment, filename_of};
 pub use notify::{JobProgress, JobView};
 pub use prepare::embedded_texts;
 pub use room::Room;

@@ -1,4 +1,4 @@
-//! What ends by itself: expired documents are deleted, kept answers of idempotent requests forgotten.
+//! What ends by itself: expired documents and files are deleted, kept answers of idempotent requests forgotten.
 //!
 //! One worker of all does it at a time, under a lease; searches leave out what has expired whether or not anybody
 //! sweeps. Bounded batches, so that neither a collection's lock nor the writer is held for long.
@@ -7,7 +7,7 @@ use super::worker::STEP;
 use crate::error::Error;
 use crate::rag::Rag;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{Expire, ListExpired, SweepKeys, TakeLease};
+use mcp_rag_actors::store::{Expire, ListExpired, SweepFiles, SweepKeys, TakeLease};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,8 @@ async fn once(rag: &Rag, owner: &Arc<str>, keys_due: &mut Instant) -> Result<boo
             *keys_due = Instant::now() + KEYS_EVERY;
         }
     }
+    // What this lets expire is found below.
+    let swept = rag.store.call(SweepFiles { most: BATCH }, Deadline::within(STEP)).await?;
     let expired = rag.store.call(ListExpired { most: BATCH }, Deadline::within(STEP)).await?;
     let found: usize = expired.iter().map(|one| one.documents.len()).sum();
     for one in expired {
@@ -60,5 +62,5 @@ async fn once(rag: &Rag, owner: &Arc<str>, keys_due: &mut Instant) -> Result<boo
         let (documents, chunks, embeddings) = (receipt.documents, receipt.chunks, receipt.embeddings);
         tracing::info!(%tenant, %collection, documents, chunks, embeddings, "expired documents deleted");
     }
-    Ok(found >= usize::try_from(BATCH).unwrap_or(usize::MAX))
+    Ok(found >= usize::try_from(BATCH).unwrap_or(usize::MAX) || swept >= i64::from(BATCH))
 }
