@@ -19,10 +19,10 @@ CREATE TABLE files (
 );
 CREATE INDEX files_expiring ON files (expires_at) WHERE expires_at IS NOT NULL;
 
--- `bytes` is absent where an older version has written the document; `max_tokens` where it is cut as its collection says.
+-- `raw_bytes` is absent where an older version has written the document; `max_tokens` where it is cut as its collection says.
 ALTER TABLE documents
     ADD COLUMN file_id bigint,
-    ADD COLUMN bytes bigint,
+    ADD COLUMN raw_bytes bigint,
     ADD COLUMN max_tokens int,
     ADD COLUMN overlap_tokens int,
     ADD CONSTRAINT documents_file FOREIGN KEY (tenant_id, file_id) REFERENCES files ON DELETE SET NULL (file_id);

@@ -106,11 +106,11 @@ WITH given AS MATERIALIZED (
     SELECT coalesce($11::bytea, (SELECT content FROM files WHERE tenant_id = $1 AND file_id = $15)) AS raw),
 accepted AS (
     INSERT INTO documents AS d (tenant_id, collection_id, external_id, status, job_id, title, uri, media_type,
-                                attributes, acl, expires_at, file_id, bytes, max_tokens, overlap_tokens)
+                                attributes, acl, expires_at, file_id, raw_bytes, max_tokens, overlap_tokens)
     SELECT $1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $13, $15, octet_length(given.raw), $16, $17 FROM given
     ON CONFLICT (tenant_id, collection_id, external_id) DO UPDATE
     SET version = d.version + 1, status = 'queued', error = NULL, job_id = $4, expires_at = $13, updated_at = now(),
-        file_id = $15, bytes = excluded.bytes, max_tokens = $16, overlap_tokens = $17
+        file_id = $15, raw_bytes = excluded.raw_bytes, max_tokens = $16, overlap_tokens = $17
     WHERE d.status = 'failed' OR $10 IS DISTINCT FROM (
         SELECT v.content_hash FROM document_versions v
         WHERE v.tenant_id = d.tenant_id AND v.document_id = d.document_id AND v.version = d.version)

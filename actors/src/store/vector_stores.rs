@@ -68,7 +68,7 @@ pub struct VectorStore {
 }
 
 /// The length of a document of an older version is looked up.
-pub(super) const BYTES: &str = "coalesce(d.bytes, (SELECT octet_length(v.raw) FROM document_versions v \
+pub(super) const BYTES: &str = "coalesce(d.raw_bytes, (SELECT octet_length(v.raw) FROM document_versions v \
     WHERE v.tenant_id = d.tenant_id AND v.document_id = d.document_id AND v.version = d.version), 0)";
 
 fn select() -> String {
