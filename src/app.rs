@@ -97,7 +97,7 @@ impl Core {
         let models = Models::start(tree, &settings.embedder).await?;
         let store = StoreHandle::start(tree, pool(&settings, app.clone())?).await?;
         if role == Role::Serve {
-            require_credential(&settings, &store).await?;
+            require_key(&settings, &store).await?;
         }
         models.compare_with(&store).await;
         let cache = CacheHandle::start(tree, &settings.cache, &settings.redis).await?;
@@ -175,15 +175,14 @@ async fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>) {
     tokio::join!(metrics, gate.keep_up());
 }
 
-/// Outside development nobody is let in without a credential, so there must be one.
-async fn require_credential(settings: &Settings, store: &StoreHandle) -> Result<()> {
+/// Where keys alone let callers in, there must be one.
+async fn require_key(settings: &Settings, store: &StoreHandle) -> Result<()> {
     let none_needed = settings.environment == Environment::Development || settings.auth.token.is_some();
     if none_needed || store.call(AnyKey, Deadline::within(LOOK)).await? {
         return Ok(());
     }
-    let message = "nobody could call this server: outside development it needs a credential. Set auth.token, by a \
-                   secret file `auth__token` in secrets_dir or MCP_RAG__AUTH__TOKEN, or make a key on its database: \
-                   mcp-rag keys create NAME --scope admin";
+    let message = "nobody could call this server: auth.keys_only is set, and there is no API key. Make one on its \
+                   database: mcp-rag keys create NAME --scope admin";
     Err(ConfigError(message.to_owned()).into())
 }
 

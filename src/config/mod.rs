@@ -199,6 +199,11 @@ impl Settings {
             self.auth.key_ttl_ms <= 60_000 && self.auth.key_stale_ms <= 86_400_000,
             "auth.key_ttl_ms must be at most 60000 and auth.key_stale_ms at most 86400000",
         )?;
-        self.generator.validate().map_err(ConfigError)
+        self.generator.validate().map_err(ConfigError)?;
+        require(
+            self.environment == Environment::Development || self.auth.token.is_some() || self.auth.keys_only,
+            "auth.token is required outside development: mount a secret file `auth__token` in secrets_dir \
+             or set MCP_RAG__AUTH__TOKEN; or set auth.keys_only and make an API key",
+        )
     }
 }

@@ -107,4 +107,14 @@ mod tests {
         let error = Settings::load(&sources).expect_err("refused").to_string();
         assert!(error.contains("prot"), "{error}");
     }
+
+    #[test]
+    fn outside_development_a_server_without_a_credential_is_refused() {
+        let mut sources =
+            Sources { environment: super::super::Environment::Production, ..Sources::default() };
+        let error = Settings::load(&sources).expect_err("refused").to_string();
+        assert!(error.contains("auth.token"), "{error}");
+        sources.flags.push(("auth.keys_only".into(), "true".into()));
+        assert!(Settings::load(&sources).is_ok(), "whether there is a key is for the start to find out");
+    }
 }

@@ -70,6 +70,8 @@ pub struct AuthSettings {
     pub token: Option<SecretString>,
     /// How long a replaced token is still accepted.
     pub overlap_ms: u64,
+    /// Whether API keys alone let callers in, outside development.
+    pub keys_only: bool,
     /// How long an API key that was looked up is good without another look.
     pub key_ttl_ms: u64,
     /// The same while the database is away.

@@ -67,10 +67,16 @@ fn an_unauthorised_body_is_not_even_read() {
 
 #[test]
 fn without_a_credential_a_production_server_refuses_to_start_and_says_what_to_do() {
-    let (code, said) =
-        Server::builder().env("MCP_RAG_ENV", "production").set("database.migrate", true).start_refused();
+    let (code, said) = Server::builder().env("MCP_RAG_ENV", "production").start_refused();
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("auth.token") && said.contains("MCP_RAG__AUTH__TOKEN"), "{said}");
+    let (code, said) = Server::builder()
+        .env("MCP_RAG_ENV", "production")
+        .set("auth.keys_only", true)
+        .set("database.migrate", true)
+        .start_refused();
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("mcp-rag keys create"), "{said}");
     let (code, said) = Server::builder().set("server.prot", 1).start_refused();
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("prot"), "{said}");

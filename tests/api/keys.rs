@@ -329,7 +329,12 @@ fn a_key_is_credential_enough_for_a_production_server_to_start() {
     get(&server, "/v1/collections", &unknown).error(401, "unauthorized");
     let server = server.restarted_in(
         "production",
-        &[("server.host", "127.0.0.1"), ("admin.host", "127.0.0.1"), ("database.migrate", "true")],
+        &[
+            ("auth.keys_only", "true"),
+            ("server.host", "127.0.0.1"),
+            ("admin.host", "127.0.0.1"),
+            ("database.migrate", "true"),
+        ],
     );
     server.get("/v1/collections").error(401, "unauthorized");
     get(&server, "/v1/collections", secret).ok(200);
