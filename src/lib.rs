@@ -4,6 +4,7 @@
 //! * [`app`] starts the actors in order, binds, serves and drains.
 //! * [`config`] reads the settings in layers.
 //! * [`http`] is the REST surface: parse, call, return.
+//! * [`mcp`] is the Model Context Protocol, over the same pipelines.
 //! * [`rag`] holds the pipelines: ingest, search, answer.
 //! * [`telemetry`] writes the log and sends traces.
 //! * [`cli`] is the command line, a client of the HTTP surface.
@@ -13,5 +14,6 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod http;
+pub mod mcp;
 pub mod rag;
 pub mod telemetry;

@@ -42,7 +42,7 @@ const MOMENT: Duration = Duration::from_millis(20);
 
 /// What a request is, for its place in the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+pub(crate) enum Class {
     /// Searches and reads.
     Interactive,
     Write,
@@ -146,6 +146,13 @@ impl Admission {
         Error::new(Code::Overloaded, "too much is under way: try again shortly")
     }
 
+    /// A place for what only the body of a request has told: until it is dropped.
+    pub(crate) fn place(&self, class: Class) -> Result<Place, Error> {
+        let (lane, share) = self.lane(class);
+        let token = lane.try_acquire_share(share).ok_or_else(|| self.refusal(class))?;
+        Ok(Place(Some(token)))
+    }
+
     /// One line now and then: a line for each refusal would cost more than refusing.
     fn tell(&self) {
         let Ok(mut told) = self.0.told.try_lock() else { return };
@@ -198,7 +205,7 @@ struct Claim {
 /// A place that outlives its request.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Place(#[expect(dead_code, reason = "held, and freed when dropped")] Option<Token>);
+pub(crate) struct Place(#[expect(dead_code, reason = "held, and freed when dropped")] Option<Token>);
 
 impl Ticket {
     pub(super) fn of(request: &HttpRequest) -> Self {

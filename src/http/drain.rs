@@ -62,7 +62,7 @@ impl Drain {
     }
 
     /// Resolves when even what cannot be resumed has to end. Cancel safe.
-    pub(super) async fn last_end(&self) {
+    pub(crate) async fn last_end(&self) {
         let last = self.ending().await;
         tokio::time::sleep_until(last.into()).await;
     }

@@ -50,13 +50,22 @@ fn family(status: StatusCode) -> &'static str {
 }
 
 /// The body of every error.
-pub(super) fn body(error: &Error) -> Value {
+pub(crate) fn body(error: &Error) -> Value {
     json!({"error": {
         "message": error.message,
         "type": family(status(error.code)),
         "param": error.param,
         "code": error.code.as_str(),
     }})
+}
+
+/// The cause, for the log alone: told once, where an error leaves.
+pub(crate) fn tell(error: &Error) {
+    match (&error.cause, error.code) {
+        (Some(cause), Code::Internal) => tracing::error!(%cause, "internal error"),
+        (Some(cause), code) => tracing::warn!(%cause, code = code.as_str(), "request failed"),
+        (None, _) => {}
+    }
 }
 
 impl ResponseError for ApiError {
@@ -66,11 +75,7 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let error = &self.0;
-        match (&error.cause, error.code) {
-            (Some(cause), Code::Internal) => tracing::error!(%cause, "internal error"),
-            (Some(cause), code) => tracing::warn!(%cause, code = code.as_str(), "request failed"),
-            (None, _) => {}
-        }
+        tell(error);
         let mut response = HttpResponse::build(self.status_code());
         if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
             // Who is refused together must not come back together.

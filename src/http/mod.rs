@@ -1,14 +1,14 @@
 //! The REST surface: handlers parse, call a pipeline and return. One file per resource.
 
-mod admission;
-mod answers;
+pub(crate) mod admission;
+pub(crate) mod answers;
 mod auth;
-mod body;
+pub(crate) mod body;
 mod collections;
-mod documents;
+pub(crate) mod documents;
 mod drain;
 mod envelope;
-mod error;
+pub(crate) mod error;
 mod export;
 #[cfg(feature = "failpoints")]
 mod failpoints;
@@ -18,7 +18,7 @@ mod jobs;
 mod openapi;
 mod page;
 mod reference;
-mod search;
+pub(crate) mod search;
 mod spaces;
 mod sse;
 mod system;
@@ -33,6 +33,7 @@ pub use openapi::document as openapi_document;
 pub use uploads::Uploads;
 
 use crate::config::Settings;
+use crate::mcp;
 use crate::rag::Rag;
 use actix_web::web::{self, Data, ServiceConfig};
 use mcp_rag_actors::supervise::Tree;
@@ -67,10 +68,21 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .configure(spaces::routes)
             .configure(system::routes)
             .default_service(web::route().to(error::no_such_route));
+        let settings = state.rag.settings();
+        let handler = mcp::Handler::new(Arc::clone(&state.rag));
+        let mount =
+            mcp::Mount::new(handler, &settings.mcp, settings.auth.token.is_some(), state.drain.clone());
+        let protocol = web::resource("/mcp")
+            .app_data(Data::new(mount))
+            .wrap(actix_web::middleware::from_fn(auth::authenticate))
+            .wrap(actix_web::middleware::from_fn(mcp::oauth::challenge))
+            .route(web::route().to(mcp::serve::<mcp::Handler>));
         config
             .app_data(state)
             .configure(health::routes)
             .configure(openapi::routes)
+            .configure(mcp::oauth::routes)
+            .service(protocol)
             .service(api)
             .default_service(web::route().to(error::no_such_route));
     }
@@ -104,7 +116,7 @@ pub fn admin(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
 pub use envelope::envelope;
 
 /// A resource that answers other methods in the documented format.
-fn resource(path: &str) -> actix_web::Resource {
+pub(crate) fn resource(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::route().to(error::wrong_method))
 }
 

@@ -54,7 +54,7 @@ pub(super) enum Degrade {
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SearchRequest {
+pub(crate) struct SearchRequest {
     /// Required, except with `embedding` and `mode: dense`: a string, or up to 8 that are searched together.
     pub(super) query: Option<Queries>,
     /// Names of collections; all visible ones by default.
@@ -69,7 +69,7 @@ pub(super) struct SearchRequest {
     /// Leave out results that score lower.
     pub(super) min_score: Option<f32>,
     /// Stop before the texts hold more tokens than this.
-    pub(super) max_tokens: Option<u32>,
+    pub(crate) max_tokens: Option<u32>,
     /// Rerank the fused results; without a configured reranker the response is marked degraded.
     #[serde(default)]
     pub(super) rerank: bool,
@@ -94,7 +94,7 @@ pub(super) struct SearchRequest {
 
 impl SearchRequest {
     /// A valid search, or what is wrong with this one; `text` names the field with the words.
-    pub(super) fn into_query(self, text: &'static str, default_top_k: u16) -> Result<SearchQuery, Error> {
+    pub(crate) fn into_query(self, text: &'static str, default_top_k: u16) -> Result<SearchQuery, Error> {
         let mode = Mode::from(self.mode);
         let (query, also) = match self.query {
             Some(queries) => {

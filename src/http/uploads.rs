@@ -17,7 +17,7 @@ impl Uploads {
 
     /// Room for this request's body, held until the permit is dropped. A body that does not say its
     /// length may turn out to be as long as it is allowed to be.
-    pub(super) fn reserve(&self, request: &HttpRequest, limit: usize) -> Result<OwnedSemaphorePermit, Error> {
+    pub(crate) fn reserve(&self, request: &HttpRequest, limit: usize) -> Result<OwnedSemaphorePermit, Error> {
         let announced =
             request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
         let bytes = announced.unwrap_or(limit).min(limit);
