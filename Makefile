@@ -8,6 +8,7 @@ run: setup ## set up, build, start on embedded defaults, ingest the project's do
 test: ## set up what tests need (a real PostgreSQL and Redis included) and run them all
 	./scripts/setup.sh --test
 	./scripts/setup-openai.sh
+	./scripts/setup-mcp.sh
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; \
 	else cargo test --workspace --no-fail-fast; fi
 

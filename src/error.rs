@@ -75,6 +75,10 @@ impl Error {
         Self::new(Code::InvalidRequest, message).about(param)
     }
 
+    pub fn internal(cause: &dyn ToString) -> Self {
+        Self::new(Code::Internal, "an internal error; it is logged").because(cause)
+    }
+
     pub fn not_found(what: &str) -> Self {
         Self::new(Code::NotFound, format!("{what} not found"))
     }

@@ -6,6 +6,7 @@
 //! * [`http`] is the REST surface: parse, call, return.
 //! * [`identity`] tells who calls and what they may do.
 //! * [`openai`] is what clients of OpenAI's API know, over the same pipelines.
+//! * [`mcp`] is the Model Context Protocol, over the same pipelines.
 //! * [`rag`] holds the pipelines: ingest, search, answer.
 //! * [`telemetry`] writes the log and sends traces.
 //! * [`cli`] is the command line, a client of the HTTP surface.
@@ -16,6 +17,7 @@ pub mod config;
 pub mod error;
 pub mod http;
 pub mod identity;
+pub mod mcp;
 pub mod openai;
 pub mod rag;
 pub mod telemetry;

@@ -68,6 +68,11 @@ impl Client {
         }
     }
 
+    /// A message for the server's `/mcp`, to be filled in.
+    pub(super) fn mcp(&self) -> RequestBuilder {
+        self.request(Method::POST, "/mcp")
+    }
+
     pub(super) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response> {
         let request = self.request(method, path);
         let request = match body {

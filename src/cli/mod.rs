@@ -10,6 +10,7 @@ mod eval;
 mod export;
 mod ingest;
 mod keys;
+mod mcp;
 mod metrics;
 mod migrate;
 mod parse;
@@ -68,6 +69,8 @@ enum Command {
     Serve,
     /// Work on the queue, beside servers on the same database.
     Worker,
+    /// Speak the Model Context Protocol over standard input and output.
+    Mcp(mcp::Mcp),
     /// Ingest files and folders into a collection.
     Ingest(ingest::Ingest),
     /// Write a collection to a file of NDJSON.
@@ -160,6 +163,7 @@ async fn dispatch(cli: Cli, settings: Settings, origin: Origin) -> Result<ExitCo
     match command {
         Command::Serve => serve::run(settings, origin, Role::Serve).await,
         Command::Worker => serve::run(settings, origin, Role::Work).await,
+        Command::Mcp(mcp) => Box::pin(mcp.run(&global, settings)).await,
         Command::Ingest(ingest) => ingest.run(&global, settings).await,
         Command::Export(export) => export.run(&global, settings).await,
         Command::Import(import) => import.run(&global, settings).await,

@@ -4,6 +4,7 @@
 
 mod changes;
 mod layers;
+mod mcp;
 mod report;
 mod running;
 mod server;
@@ -12,6 +13,7 @@ mod tracing;
 pub use changes::{Loaded, Values};
 pub(crate) use changes::{compare, fingerprint, merged};
 pub use layers::{Environment, Sources};
+pub use mcp::McpSettings;
 pub use report::{Line, report};
 pub use running::{ConfigStatus, Running};
 pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ReloadSettings, ServerSettings};
@@ -40,6 +42,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub tracing: TracingSettings,
     pub auth: AuthSettings,
+    pub mcp: McpSettings,
     pub reload: ReloadSettings,
     pub supervision: SupervisionSettings,
     pub database: StoreSettings,
@@ -189,6 +192,7 @@ impl Settings {
             self.ingest.max_document_bytes <= self.server.max_body_bytes,
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
+        self.mcp.validate()?;
         self.log.validate().map_err(ConfigError)?;
         self.embedder.validate().map_err(ConfigError)?;
         self.reranker.validate().map_err(ConfigError)?;

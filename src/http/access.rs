@@ -17,6 +17,9 @@ const ADMIN: Needs = &[Scope::Admin];
 
 /// For a path, or a pattern of one: `/v1/jobs/job_1`, `/v1/jobs/{id}`.
 pub(super) fn needs(method: &Method, path: &str) -> Needs {
+    if path == "/mcp" {
+        return EITHER; // each message asks for what it needs
+    }
     let route: Vec<&str> = path.strip_prefix("/v1/").unwrap_or_default().split('/').collect();
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     match (reads, route.as_slice()) {

@@ -45,7 +45,7 @@ const MOMENT: Duration = Duration::from_millis(20);
 
 /// What a request is, for its place in the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+pub(crate) enum Class {
     /// Answered from the cache where it can be.
     Search,
     /// Reads.
@@ -157,6 +157,13 @@ impl Admission {
         metrics::counter!("mcp_rag_http_shed_total", "priority" => class.as_str()).increment(1);
         self.tell();
         Error::new(Code::Overloaded, "too much is under way: try again shortly")
+    }
+
+    /// A place for what only the body of a request has told: until it is dropped.
+    pub(crate) fn place(&self, class: Class) -> Result<Place, Error> {
+        let (lane, share) = self.lane(class);
+        let token = lane.try_acquire_share(share).ok_or_else(|| self.refusal(class))?;
+        Ok(Place(Some(token)))
     }
 
     /// One line now and then: a line for each refusal would cost more than refusing.

@@ -25,7 +25,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AnswerRequest {
+pub(crate) struct AnswerRequest {
     question: String,
     /// Names of collections; all visible ones by default.
     collections: Option<Vec<String>>,
@@ -39,7 +39,7 @@ pub(super) struct AnswerRequest {
     /// Leave out passages that score lower.
     min_score: Option<f32>,
     /// Stop before the passages hold more tokens than this.
-    max_tokens: Option<u32>,
+    pub(crate) max_tokens: Option<u32>,
     #[serde(default)]
     rerank: bool,
     #[serde(default)]
@@ -67,7 +67,7 @@ pub(super) struct AnswerRequest {
 }
 
 impl AnswerRequest {
-    fn into_query(self) -> Result<AnswerQuery, Error> {
+    pub(crate) fn into_query(self) -> Result<AnswerQuery, Error> {
         if self.instructions.as_ref().is_some_and(|text| text.len() > MAX_INSTRUCTIONS) {
             let message = format!("`instructions` holds at most {MAX_INSTRUCTIONS} bytes");
             return Err(Error::invalid("instructions", message));

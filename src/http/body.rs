@@ -82,21 +82,29 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         return Ok(value);
     }
     let deserializer = &mut serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        let message = inner.to_string();
-        if let Some(field) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
-            return Error::new(Code::UnknownField, message.clone()).about(field.to_owned());
-        }
-        let kind = if inner.is_data() { "" } else { "malformed JSON: " };
-        let error = Error::new(Code::InvalidRequest, format!("{kind}{message}"));
-        if path == "." || path.len() > MAX_PARAM { error } else { error.about(path) }
-    })?;
+    let value = serde_path_to_error::deserialize(&mut *deserializer).map_err(mistake)?;
     deserializer
         .end()
         .map_err(|error| Error::new(Code::InvalidRequest, format!("malformed JSON: {error}")))?;
     Ok(value)
+}
+
+/// A value that was parsed already, under the same rules.
+pub(crate) fn read_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(mistake)
+}
+
+/// What is wrong with JSON, and where.
+fn mistake(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let path = error.path().to_string();
+    let inner = error.into_inner();
+    let message = inner.to_string();
+    if let Some(field) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+        return Error::new(Code::UnknownField, message.clone()).about(field.to_owned());
+    }
+    let kind = if inner.is_data() { "" } else { "malformed JSON: " };
+    let error = Error::new(Code::InvalidRequest, format!("{kind}{message}"));
+    if path == "." || path.len() > MAX_PARAM { error } else { error.about(path) }
 }
 
 #[cfg(test)]

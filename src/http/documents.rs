@@ -1,4 +1,4 @@
-pub(super) mod accept;
+pub(crate) mod accept;
 pub(super) mod matching;
 
 use super::idempotency::Once;

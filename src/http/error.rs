@@ -61,6 +61,15 @@ pub(crate) fn body(error: &Error) -> Value {
     }})
 }
 
+/// The cause, for the log alone: told once, where an error leaves.
+pub(crate) fn tell(error: &Error) {
+    match (&error.cause, error.code) {
+        (Some(cause), Code::Internal) => tracing::error!(%cause, "internal error"),
+        (Some(cause), code) => tracing::warn!(%cause, code = code.as_str(), "request failed"),
+        (None, _) => {}
+    }
+}
+
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         status(self.0.code)
@@ -68,11 +77,7 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let error = &self.0;
-        match (&error.cause, error.code) {
-            (Some(cause), Code::Internal) => tracing::error!(%cause, "internal error"),
-            (Some(cause), code) => tracing::warn!(%cause, code = code.as_str(), "request failed"),
-            (None, _) => {}
-        }
+        tell(error);
         let mut response = HttpResponse::build(self.status_code());
         if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
             // Who is refused together must not come back together.
@@ -87,6 +92,9 @@ impl ResponseError for ApiError {
         }
         if error.code == Code::Unauthorized {
             response.insert_header(("www-authenticate", "Bearer"));
+        }
+        if error.code == Code::Forbidden {
+            response.insert_header(("www-authenticate", "Bearer error=\"insufficient_scope\""));
         }
         response.json(body(error))
     }

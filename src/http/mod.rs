@@ -2,11 +2,11 @@
 
 mod access;
 pub(crate) mod admission;
-mod answers;
+pub(crate) mod answers;
 mod auth;
 pub(crate) mod body;
 mod collections;
-mod documents;
+pub(crate) mod documents;
 mod drain;
 mod envelope;
 pub(crate) mod error;
@@ -37,6 +37,7 @@ pub use uploads::Uploads;
 
 use crate::config::Settings;
 use crate::identity::Gate;
+use crate::mcp;
 use crate::rag::Rag;
 use actix_web::web::{self, Data, ServiceConfig};
 use mcp_rag_actors::supervise::Tree;
@@ -74,10 +75,21 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .configure(system::routes)
             .configure(crate::openai::routes)
             .default_service(web::route().to(error::no_such_route));
+        let settings = state.rag.settings();
+        let handler = mcp::Handler::new(Arc::clone(&state.rag));
+        let guarded = settings.auth.token.is_some() || settings.auth.keys_only;
+        let mount = mcp::Mount::new(handler, &settings.mcp, guarded, state.drain.clone());
+        let protocol = web::resource("/mcp")
+            .app_data(Data::new(mount))
+            .wrap(actix_web::middleware::from_fn(auth::authenticate))
+            .wrap(actix_web::middleware::from_fn(mcp::oauth::challenge))
+            .route(web::route().to(mcp::serve::<mcp::Handler>));
         config
             .app_data(state)
             .configure(health::routes)
             .configure(openapi::routes)
+            .configure(mcp::oauth::routes)
+            .service(protocol)
             .service(api)
             .default_service(web::route().to(error::no_such_route));
     }

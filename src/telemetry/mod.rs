@@ -106,10 +106,11 @@ fn log_layer(settings: &LogSettings, level: &str) -> (LogLevel, Boxed) {
 }
 
 fn filter(level: &str) -> EnvFilter {
-    // Off: what a client sends that is no HTTP is no error of the server's; and spans made for traces.
-    let ours = format!("{level},actix_server=warn,actix_http::h1=off,{TARGET}=off");
+    // Off: what a client sends that is no HTTP is no error of the server's; spans made for traces; and a library
+    // that tells whole messages, with questions and documents in them.
+    let ours = format!("{level},actix_server=warn,actix_http::h1=off,{TARGET}=off,rmcp=off");
     match std::env::var(OVERRIDE) {
-        Ok(own) => EnvFilter::new(format!("{own},{TARGET}=off")),
+        Ok(own) => EnvFilter::new(format!("{own},{TARGET}=off,rmcp=off")),
         Err(_) => EnvFilter::new(ours),
     }
 }

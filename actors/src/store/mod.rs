@@ -15,6 +15,7 @@ mod building;
 mod bulk;
 mod chunking;
 mod collections;
+mod complete;
 mod connection;
 mod contexts;
 mod delete;
@@ -68,6 +69,7 @@ pub use chunking::{ChunkContext, ChunkStrategy, Chunking};
 pub use collections::{
     Collection, CreateCollection, DeleteCollection, ListCollections, Receipt, UpdateCollection, Updated,
 };
+pub use complete::CompleteExternalId;
 pub use contexts::{KeepContexts, KnownContexts};
 pub use delete::{DeleteDocument, Expire, Expired, ListExpired};
 pub use details::{ChunkDetails, Details};

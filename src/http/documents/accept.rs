@@ -25,31 +25,31 @@ use utoipa::{IntoParams, ToSchema};
 /// A document as JSON; in NDJSON each line is one, with its `external_id`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct NewDocument {
+pub(crate) struct NewDocument {
     /// In NDJSON only; otherwise it is part of the path.
-    pub(in crate::http) external_id: Option<String>,
+    pub(crate) external_id: Option<String>,
     /// The document as text; or else `content`.
-    pub(in crate::http) text: Option<String>,
+    pub(crate) text: Option<String>,
     /// The document's bytes in base64, for formats that are not text.
-    pub(in crate::http) content: Option<String>,
+    pub(crate) content: Option<String>,
     #[serde(default)]
-    pub(in crate::http) title: String,
+    pub(crate) title: String,
     #[serde(default)]
-    pub(in crate::http) uri: String,
+    pub(crate) uri: String,
     /// `text/plain` if absent; the error for an unknown one lists all.
-    pub(in crate::http) media_type: Option<String>,
+    pub(crate) media_type: Option<String>,
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    pub(in crate::http) attributes: Option<Value>,
+    pub(crate) attributes: Option<Value>,
     /// Principals who may see it. Stored, and enforced once there are callers other than the tenant's
     /// administrator, who sees every document.
     #[serde(default)]
-    pub(in crate::http) acl: Vec<String>,
+    pub(crate) acl: Vec<String>,
     /// When the document ends by itself.
     #[serde(default, with = "time::serde::rfc3339::option")]
-    pub(in crate::http) expires_at: Option<OffsetDateTime>,
+    pub(crate) expires_at: Option<OffsetDateTime>,
     /// From an export: used where the model is the same, left aside where it is another.
-    pub(in crate::http) vectors: Option<VectorsView>,
+    pub(crate) vectors: Option<VectorsView>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -89,7 +89,7 @@ impl PutQuery {
 }
 
 impl NewDocument {
-    pub(in crate::http) fn into_incoming(self, external_id: String) -> Result<Incoming, Error> {
+    pub(crate) fn into_incoming(self, external_id: String) -> Result<Incoming, Error> {
         let media_type = match &self.media_type {
             Some(name) => media_type(name)?,
             None => MediaType::Plain,
