@@ -103,7 +103,7 @@ impl Rag {
     }
 
     /// Answers from the cache, or takes a place and searches; refused where there is none.
-    #[instrument(target = TARGET, skip_all)]
+    #[instrument(name = "search", target = TARGET, skip_all)]
     pub async fn search_if(
         &self,
         room: &impl Room,

@@ -132,13 +132,11 @@ impl Serve<CancelJob> for Store {
     async fn serve(self: Rc<Self>, cancel: CancelJob, deadline: Deadline) -> Result<(), StoreError> {
         let mut connection = self.connection(cancel.tenant, deadline).await?;
         let transaction = connection.transaction().await?;
-        let find = "SELECT status FROM jobs WHERE tenant_id = $1 AND job_id = $2 FOR UPDATE";
-        let rows = transaction.query(find, &[&cancel.tenant.0, &cancel.id.0]).await?;
-        let status: String = only_row(&rows, "job")?.get(0);
-        if !matches!(status.as_str(), "queued" | "running") {
-            return Err(StoreError::Conflict(format!("the job is over: {status}")));
-        }
         let (tenant, job) = (cancel.tenant.0, cancel.id.0);
+        // Documents, then tasks, then the job: as workers take them, who would wait for each other otherwise.
+        let sql = "SELECT 1 FROM documents WHERE tenant_id = $1 AND job_id = $2 AND status IN ('queued', 'running') \
+                   ORDER BY document_id FOR UPDATE";
+        transaction.execute(sql, &[&tenant, &job]).await?;
         // A version that will never be published leaves the published one, if any, in place; what was to be cut
         // anew stays as it was.
         let sql = "UPDATE documents SET status = CASE WHEN version = published_version THEN 'ready' ELSE 'failed' END, \
@@ -147,6 +145,13 @@ impl Serve<CancelJob> for Store {
         transaction.execute(sql, &[&tenant, &job]).await?;
         let sql = "DELETE FROM tasks WHERE tenant_id = $1 AND job_id = $2";
         transaction.execute(sql, &[&tenant, &job]).await?;
+        let find = "SELECT status FROM jobs WHERE tenant_id = $1 AND job_id = $2 FOR UPDATE";
+        let rows = transaction.query(find, &[&tenant, &job]).await?;
+        let status: String = only_row(&rows, "job")?.get(0);
+        if !matches!(status.as_str(), "queued" | "running") {
+            // What was done above goes with the transaction.
+            return Err(StoreError::Conflict(format!("the job is over: {status}")));
+        }
         let sql =
             "UPDATE jobs SET status = 'cancelled', updated_at = now() WHERE tenant_id = $1 AND job_id = $2";
         transaction.execute(sql, &[&tenant, &job]).await?;
