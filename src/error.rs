@@ -149,6 +149,7 @@ impl From<StoreError> for Error {
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::Call(call) => call.into(),
             StoreError::Conflict(ref text) => Self::new(Code::Conflict, text.clone()),
+            StoreError::Hidden(text) => Self::new(Code::Forbidden, text),
             StoreError::Unavailable(_) | StoreError::CircuitOpen { .. } => {
                 Self::new(Code::Unavailable, "the database is unavailable: try again shortly").because(&error)
             }

@@ -2,6 +2,7 @@
 //! handles (`mcp_rag_actors`) → PostgreSQL, Redis, model servers.
 //!
 //! * [`app`] starts the actors in order, binds, serves and drains.
+//! * [`audit`] keeps the log of writes, uses of keys and denials.
 //! * [`config`] reads the settings in layers.
 //! * [`http`] is the REST surface: parse, call, return.
 //! * [`identity`] tells who calls and what they may do.
@@ -12,6 +13,7 @@
 //! * [`cli`] is the command line, a client of the HTTP surface.
 
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod error;

@@ -262,7 +262,8 @@ impl Tenants {
     }
 }
 
-async fn tenant(bare: &Bare, name: Option<&str>) -> Result<TenantId> {
+/// By its name; the operator's without one.
+pub(super) async fn tenant(bare: &Bare, name: Option<&str>) -> Result<TenantId> {
     let Some(name) = name else { return Ok(DEFAULT_TENANT) };
     let all = bare.tenants().await?;
     let found = all.iter().find(|tenant| tenant.name == name);

@@ -2,6 +2,7 @@
 //! same server inside the process for as long as it needs it, so that there is one way to do a thing.
 
 mod ask;
+mod audit;
 mod beir;
 mod bench;
 mod check;
@@ -92,6 +93,8 @@ enum Command {
     /// API keys: who may call, and what for.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// The audit log: who did what, newest first.
+    Audit(audit::Audit),
     /// Tenants, who see nothing of each other.
     #[command(subcommand)]
     Tenants(keys::Tenants),
@@ -173,6 +176,7 @@ async fn dispatch(cli: Cli, settings: Settings, origin: Origin) -> Result<ExitCo
         Command::Bench(bench) => Box::pin(bench.run(&global, settings)).await,
         Command::Spaces(spaces) => spaces.run(&global, settings).await,
         Command::Keys(keys) => keys.run(&global, settings).await,
+        Command::Audit(audit) => audit.run(&global, settings).await,
         Command::Tenants(tenants) => tenants.run(&global, settings).await,
         Command::Parse(parse) => parse.run(),
         Command::Migrate => migrate::run(&global, settings).await,

@@ -42,6 +42,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub tracing: TracingSettings,
     pub auth: AuthSettings,
+    pub audit: AuditSettings,
     pub mcp: McpSettings,
     pub reload: ReloadSettings,
     pub supervision: SupervisionSettings,
@@ -78,6 +79,14 @@ pub struct IngestSettings {
     pub context_wait_ms: u64,
     /// Whether the server itself works; `mcp-rag worker` always does.
     pub worker: bool,
+}
+
+/// The log of writes, uses of keys and denials.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditSettings {
+    /// 0: for ever.
+    pub retention_days: u16,
 }
 
 /// Files as OpenAI's clients upload them.

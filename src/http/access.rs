@@ -23,7 +23,8 @@ pub(super) fn needs(method: &Method, path: &str) -> Needs {
     let route: Vec<&str> = path.strip_prefix("/v1/").unwrap_or_default().split('/').collect();
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     match (reads, route.as_slice()) {
-        (_, ["search" | "answers"] | ["chat", "completions"] | ["vector_stores", _, "search"])
+        (true, ["explain-access"])
+        | (_, ["search" | "answers"] | ["chat", "completions"] | ["vector_stores", _, "search"])
         | (true, ["files", _, "content"] | ["vector_stores", _, "files", _, "content"])
         | (true, ["collections", _, "export"] | ["collections", _, "documents", _, "content"]) => SEARCH,
         (true, ["collections"] | ["collections", _] | ["jobs"] | ["jobs", _] | ["jobs", _, "events"])

@@ -1,9 +1,10 @@
-use super::{ApiError, State, access};
+use super::{ApiError, State, access, audited};
 use crate::error::Error;
 use crate::identity::{Gate, Identity, unauthorized};
 use crate::rag::Caller;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -11,6 +12,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::TenantId;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ pub struct Principal {
     pub identity: Arc<Identity>,
     /// The client's own deadline.
     deadline: Option<Deadline>,
+    pub request_id: HeaderValue,
+    pub peer: Option<IpAddr>,
 }
 
 impl Principal {
@@ -51,23 +55,40 @@ pub(super) async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let principal = match principal(request.request()).await {
+    let Some(state) = request.app_data::<Data<State>>().cloned() else {
+        return Ok(request.into_response(ApiError(unauthorized()).error_response()));
+    };
+    let audit = &state.rag.audit;
+    let mut known = None;
+    let principal = match principal(&state, request.request(), &mut known).await {
         Ok(principal) => principal,
         Err(error) => {
             let refused = ApiError(error).error_response();
+            if matches!(refused.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                audited::denied(audit, known.as_deref(), request.request(), refused.status());
+            }
             return Ok(request.into_response(refused));
         }
     };
+    let (identity, method) = (Arc::clone(&principal.identity), request.method().clone());
     request.extensions_mut().insert(principal);
-    Ok(next.call(request).await?.map_into_boxed_body())
+    let response = next.call(request).await?.map_into_boxed_body();
+    audited::answered(audit, &identity, &method, &response).await;
+    Ok(response)
 }
 
-async fn principal(request: &HttpRequest) -> Result<Principal, Error> {
-    let state = request.app_data::<Data<State>>().ok_or_else(unauthorized)?;
+/// `known` is whose the credential is, also where it is not good enough.
+async fn principal(
+    state: &State,
+    request: &HttpRequest,
+    known: &mut Option<Arc<Identity>>,
+) -> Result<Principal, Error> {
     let identity = Gate::identify(&state.gate, presented(request)).await?;
+    *known = Some(Arc::clone(&identity));
     access::check(request.method(), request.path(), &identity)?;
     let deadline = own_deadline(request)?;
-    Ok(Principal { tenant: identity.tenant, identity, deadline })
+    let (request_id, peer) = (super::envelope::id_of(request), request.peer_addr().map(|peer| peer.ip()));
+    Ok(Principal { tenant: identity.tenant, identity, deadline, request_id, peer })
 }
 
 /// What `x-request-timeout-ms` asks for, counted from now, when the request's head has arrived.

@@ -5,6 +5,7 @@ use super::idempotency::Once;
 use super::page::{Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource};
 use crate::error::{Code, Error};
+use crate::rag::Caller;
 use crate::rag::ingest::holds_nul;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, http::StatusCode};
@@ -174,7 +175,7 @@ pub(super) async fn create(
         language: new.language.unwrap_or_else(|| "en".to_owned()),
         chunking,
     };
-    let created = state.rag.store.once(once.key().await?, create, caller.deadline).await?;
+    let created = state.rag.seen_by(&caller).once(once.key().await?, create, caller.deadline).await?;
     state.rag.catalog.forget();
     Ok(HttpResponse::build(StatusCode::CREATED).json(CollectionView::from(created)))
 }
@@ -190,7 +191,8 @@ pub(super) async fn list(
     let limit = query.limit()?;
     let after: Option<CollectionId> = cursor("after", query.after.as_ref())?;
     let before: Option<CollectionId> = cursor("before", query.before.as_ref())?;
-    let all = state.rag.catalog.all(&principal.caller(LIMIT)).await?;
+    let caller = principal.caller(LIMIT);
+    let all = state.rag.catalog.all(&caller).await?;
     let mut all: Vec<Collection> = all.to_vec();
     all.sort_by_key(|collection| collection.id);
     if query.order == Some(super::page::Order::Desc) {
@@ -199,7 +201,9 @@ pub(super) async fn list(
     let place = |id: CollectionId| all.iter().position(|collection| collection.id == id);
     let start = after.and_then(place).map_or(0, |at| at + 1);
     let end = before.and_then(place).unwrap_or(all.len()).max(start);
-    let views = all[start..end].iter().take(limit + 1).cloned().map(CollectionView::from).collect();
+    let page = all[start..end].iter().take(limit + 1).cloned().collect();
+    let views =
+        state.rag.catalog.counted(&caller, page).await?.into_iter().map(CollectionView::from).collect();
     Ok(HttpResponse::Ok().json(Page::of(views, limit, |view: &CollectionView| view.id.clone())))
 }
 
@@ -211,8 +215,19 @@ pub(super) async fn get(
     principal: Principal,
     name: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let collection = state.rag.catalog.get(&principal.caller(LIMIT), &name).await?;
-    Ok(HttpResponse::Ok().json(CollectionView::from(collection)))
+    let caller = principal.caller(LIMIT);
+    let collection = state.rag.catalog.get(&caller, &name).await?;
+    Ok(HttpResponse::Ok().json(view(&state, &caller, collection).await?))
+}
+
+/// What the caller may know of it.
+pub(super) async fn view(
+    state: &State,
+    caller: &Caller,
+    collection: Collection,
+) -> Result<CollectionView, Error> {
+    let counted = state.rag.catalog.counted(caller, vec![collection]).await?;
+    counted.into_iter().next().map(CollectionView::from).ok_or_else(|| Error::not_found("collection"))
 }
 
 /// Change a collection's description, metadata or chunking.
@@ -238,11 +253,14 @@ pub(super) async fn update(
     let chunking = chunking.map(|change| change.over(now.chunking, chat)).transpose()?;
     let update = UpdateCollection { tenant: caller.tenant, id: now.id, description, metadata, chunking };
     let Updated { collection, reindex } =
-        state.rag.store.once(once.key().await?, update, caller.deadline).await?;
+        state.rag.seen_by(&caller).once(once.key().await?, update, caller.deadline).await?;
     state.rag.catalog.forget();
     state.rag.progress.arrived.notify_one();
     let job = reindex.map(|reindex| reindex.job.to_string());
-    Ok(HttpResponse::Ok().json(CollectionView { job, ..CollectionView::from(collection) }))
+    // What the write returns does not say whether some of it is hidden.
+    let restricted = now.restricted;
+    let view = view(&state, &caller, Collection { restricted, ..collection }).await?;
+    Ok(HttpResponse::Ok().json(CollectionView { job, ..view }))
 }
 
 /// What a reindex works on.
@@ -265,7 +283,7 @@ pub(super) async fn reindex(
     let caller = principal.caller(WRITE_LIMIT);
     let id = state.rag.catalog.get(&caller, &name).await?.id;
     let reindex = ReindexCollection { tenant: caller.tenant, id };
-    let begun = state.rag.store.once(once.key().await?, reindex, caller.deadline).await?;
+    let begun = state.rag.seen_by(&caller).once(once.key().await?, reindex, caller.deadline).await?;
     state.rag.progress.arrived.notify_one();
     let (job, documents) = begun.map_or((None, 0), |begun| (Some(begun.job.to_string()), begun.documents));
     Ok(HttpResponse::Accepted().json(ReindexView { job, documents }))
@@ -286,7 +304,7 @@ pub(super) async fn delete(
         None => {
             let id = state.rag.catalog.get(&caller, &name).await?.id;
             let delete = DeleteCollection { tenant: caller.tenant, id };
-            state.rag.store.once(once.key().await?, delete, caller.deadline).await?
+            state.rag.seen_by(&caller).once(once.key().await?, delete, caller.deadline).await?
         }
     };
     state.rag.catalog.forget();

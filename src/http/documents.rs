@@ -121,7 +121,7 @@ pub(super) async fn list(
         descending: query.order == Some(Order::Desc),
         limit: i64::try_from(limit).unwrap_or(100),
     };
-    let documents = state.rag.store.call(list, caller.deadline).await?;
+    let documents = state.rag.seen_by(&caller).call(list, caller.deadline).await?;
     let views = documents.into_iter().map(DocumentView::from).collect();
     Ok(HttpResponse::Ok().json(Page::of(views, limit, |view: &DocumentView| view.id.clone())))
 }
@@ -144,9 +144,9 @@ pub(super) async fn get(
     let (name, external_id) = addressed(path)?;
     let caller = principal.caller(LIMIT);
     let collection = state.rag.catalog.get(&caller, &name).await?.id;
-    let document =
-        state.rag.store.call(GetDocument { tenant: caller.tenant, collection, external_id }, caller.deadline);
-    Ok(HttpResponse::Ok().json(DocumentView::from(document.await?)))
+    let get = GetDocument { tenant: caller.tenant, collection, external_id };
+    let document = state.rag.seen_by(&caller).call(get, caller.deadline).await?;
+    Ok(HttpResponse::Ok().json(DocumentView::from(document)))
 }
 
 /// Delete a document with its chunks and embeddings.
@@ -166,7 +166,7 @@ pub(super) async fn delete(
         None => {
             let collection = state.rag.catalog.get(&caller, &name).await?.id;
             let delete = DeleteDocument { tenant: caller.tenant, collection, external_id };
-            state.rag.store.once(once.key().await?, delete, caller.deadline).await?
+            state.rag.seen_by(&caller).once(once.key().await?, delete, caller.deadline).await?
         }
     };
     state.rag.catalog.forget();
@@ -186,7 +186,7 @@ pub(super) async fn content(
     let caller = principal.caller(LIMIT);
     let collection = state.rag.catalog.get(&caller, &name).await?.id;
     let get = GetContent { tenant: caller.tenant, collection, external_id };
-    let text = state.rag.store.call(get, caller.deadline).await?;
+    let text = state.rag.seen_by(&caller).call(get, caller.deadline).await?;
     // Never as HTML: a document must not become a page of this origin.
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")

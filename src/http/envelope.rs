@@ -10,7 +10,7 @@ use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -29,6 +29,7 @@ pub async fn envelope<B: MessageBody + 'static>(
     let drain = request.app_data::<Data<State>>().map(|state| state.drain.clone());
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method);
     let trace = incoming(&request);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let labels = Labels { id, drain, trace };
     // The request itself must not be kept: actix routes only a request that nobody else holds.
     let outcome = AssertUnwindSafe(next.call(request)).catch_unwind();
@@ -65,6 +66,15 @@ pub async fn envelope<B: MessageBody + 'static>(
 fn turned_away(response: &ServiceResponse) -> bool {
     let error = response.response().error().and_then(|error| error.as_error::<ApiError>());
     error.is_some_and(|error| error.0.code == Code::Overloaded)
+}
+
+/// For whoever must name the request.
+struct RequestId(HeaderValue);
+
+/// The id that the response carries too.
+pub(super) fn id_of(request: &HttpRequest) -> HeaderValue {
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
+    id.unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// What every response carries.

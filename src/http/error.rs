@@ -22,7 +22,7 @@ impl fmt::Display for ApiError {
     }
 }
 
-fn status(code: Code) -> StatusCode {
+pub(crate) fn status(code: Code) -> StatusCode {
     match code {
         Code::InvalidRequest | Code::UnknownField => StatusCode::BAD_REQUEST,
         Code::Unauthorized => StatusCode::UNAUTHORIZED,

@@ -4,7 +4,7 @@
 //! holds. It ends with a line that says so: a stream without that line was cut off.
 
 use super::admission::{Place, Ticket};
-use super::collections::CollectionView;
+use super::collections;
 use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
 use crate::rag::Caller;
@@ -67,7 +67,7 @@ pub(super) async fn export(
     let caller = principal.caller(LIMIT);
     let collection = state.rag.catalog.get(&caller, &name).await?;
     let id = collection.id;
-    let head = json!({"export": {"version": 1, "collection": CollectionView::from(collection)}});
+    let head = json!({"export": {"version": 1, "collection": collections::view(&state, &caller, collection).await?}});
     let space = if query.vectors { state.rag.catalog.active(&caller).await? } else { None };
     let (sender, receiver) = mpsc::channel(1);
     let place = ticket.keep();
@@ -109,7 +109,7 @@ async fn give_out(
             most_bytes: MOST_BYTES,
         };
         let page = tokio::select! {
-            page = patiently(state, &page) => page,
+            page = patiently(state, &page, caller) => page,
             () = lines.closed() => return,
         };
         let page = match page {
@@ -134,10 +134,10 @@ async fn give_out(
 }
 
 /// A database that is away for a moment does not end a stream.
-async fn patiently(state: &State, page: &ExportDocuments) -> Result<Vec<Exported>, Error> {
-    let began = Instant::now();
+async fn patiently(state: &State, page: &ExportDocuments, caller: &Caller) -> Result<Vec<Exported>, Error> {
+    let (began, store) = (Instant::now(), state.rag.seen_by(caller));
     loop {
-        match state.rag.store.call(page.clone(), Deadline::within(PAGE)).await.map_err(Error::from) {
+        match store.call(page.clone(), Deadline::within(PAGE)).await.map_err(Error::from) {
             Err(error) if error.is_temporary() && began.elapsed() < PATIENCE => {
                 tokio::time::sleep(PAUSE).await;
             }

@@ -75,7 +75,7 @@ pub(super) async fn cancel(
     let id = id(&path)?;
     state.rag.job(id, &caller).await?;
     let cancel = CancelJob { tenant: caller.tenant, id };
-    state.rag.store.once(once.key().await?, cancel, caller.deadline).await?;
+    state.rag.all.once(once.key().await?, cancel, caller.deadline).await?;
     state.rag.progress.advance();
     Ok(HttpResponse::Ok().json(view(&state, &caller, id).await?))
 }
@@ -93,7 +93,7 @@ pub(super) async fn retry(
     let id = id(&path)?;
     state.rag.job(id, &caller).await?;
     let retry = RetryJob { tenant: caller.tenant, id };
-    state.rag.store.once(once.key().await?, retry, caller.deadline).await?;
+    state.rag.all.once(once.key().await?, retry, caller.deadline).await?;
     state.rag.progress.arrived.notify_one();
     state.rag.progress.advance();
     Ok(HttpResponse::Accepted().json(view(&state, &caller, id).await?))
@@ -156,7 +156,7 @@ async fn report(
     while !end.has_passed() {
         news.borrow_and_update();
         let get = GetJob { tenant: caller.tenant, id };
-        let job = match state.rag.store.call(get, Deadline::within(LIMIT)).await {
+        let job = match state.rag.all.call(get, Deadline::within(LIMIT)).await {
             Ok(job) => job,
             Err(error) => {
                 let error = crate::error::Error::from(error);

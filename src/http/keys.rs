@@ -1,6 +1,7 @@
 //! API keys. A secret is in the answer to the request that made it, and nowhere else: these writes are not remembered
 //! for an `Idempotency-Key`, since that would keep it.
 
+use super::audited::Made;
 use super::body::Json;
 use super::page::{Page, PageQuery, cursor};
 use super::{ApiError, Principal, State, resource};
@@ -166,8 +167,12 @@ impl KeyRequest {
 }
 
 fn shown(key: ApiKey, secret: &Secret) -> HttpResponse {
+    let made = Made(key.id.to_string());
     let view = SecretView { key: key.into(), secret: secret.expose().to_owned() };
-    HttpResponse::build(StatusCode::CREATED).insert_header(("cache-control", "no-store")).json(view)
+    let mut response =
+        HttpResponse::build(StatusCode::CREATED).insert_header(("cache-control", "no-store")).json(view);
+    response.extensions_mut().insert(made);
+    response
 }
 
 /// Make an API key. Its secret is in this answer alone.

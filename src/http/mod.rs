@@ -3,6 +3,8 @@
 mod access;
 pub(crate) mod admission;
 pub(crate) mod answers;
+mod audit;
+mod audited;
 mod auth;
 pub(crate) mod body;
 mod collections;
@@ -10,6 +12,7 @@ pub(crate) mod documents;
 mod drain;
 mod envelope;
 pub(crate) mod error;
+mod explain;
 mod export;
 #[cfg(feature = "failpoints")]
 mod failpoints;
@@ -29,6 +32,7 @@ mod uploads;
 
 pub use crate::identity::DEFAULT_TENANT;
 pub use admission::Admission;
+pub(crate) use audit::EntryView;
 pub use auth::Principal;
 pub use drain::Drain;
 pub use error::ApiError;
@@ -69,6 +73,8 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .configure(export::routes)
             .configure(jobs::routes)
             .configure(keys::routes)
+            .configure(audit::routes)
+            .configure(explain::routes)
             .configure(search::routes)
             .configure(answers::routes)
             .configure(spaces::routes)

@@ -1,7 +1,10 @@
 //! The OpenAPI document, generated from the code, and a page that shows it without outside assets.
 
 use super::reference::{Common, ErrorBody, ErrorDetail};
-use super::{answers, collections, documents, export, health, jobs, keys, resource, search, spaces, system};
+use super::{
+    answers, audit, collections, documents, explain, export, health, jobs, keys, resource, search, spaces,
+    system,
+};
 use crate::openai::{
     batches, chat, embeddings, files, models, search as store_search, store_files, vector_stores,
 };
@@ -44,6 +47,8 @@ use utoipa::OpenApi;
         keys::list,
         keys::revoke,
         keys::rotate,
+        audit::list,
+        explain::explain,
         search::search,
         answers::answer,
         spaces::list,
@@ -90,6 +95,7 @@ use utoipa::OpenApi;
         (name = "documents", description = "Put documents in, read them back, delete them."),
         (name = "jobs", description = "Ingest work that outlives a request."),
         (name = "keys", description = "API keys: who may call, and what for."),
+        (name = "audit", description = "Who did what, and who may see what."),
         (name = "spaces", description = "Embedding spaces: change the model or its precision while searches go on."),
         (name = "chat", description = "OpenAI-compatible: answers from the documents as chat completions."),
         (name = "embeddings", description = "OpenAI-compatible: vectors of texts."),

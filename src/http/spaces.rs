@@ -174,7 +174,7 @@ pub(super) async fn get(
     let known = state.rag.catalog.spaces(&caller).await?;
     let space =
         known.iter().find(|space| space.id == id).ok_or_else(|| Error::not_found("embedding space"))?;
-    let size = state.rag.store.call(MeasureSpace { tenant: caller.tenant, id }, caller.deadline).await?;
+    let size = state.rag.all.call(MeasureSpace { tenant: caller.tenant, id }, caller.deadline).await?;
     Ok(HttpResponse::Ok().json(SpaceView::of(&state, space, Some(size))))
 }
 

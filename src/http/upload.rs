@@ -18,7 +18,7 @@ pub(super) fn ndjson(bytes: &[u8], max_document: usize) -> (Vec<Incoming>, Vec<R
             continue;
         }
         match one_line(line, max_document) {
-            Ok(document) => documents.push(document),
+            Ok(document) => documents.push(Incoming { line: at + 1, ..document }),
             Err(error) => rejected.push(Rejected { line: at + 1, error: error.to_string() }),
         }
     }
@@ -83,7 +83,7 @@ pub(super) async fn multipart(
             }
         }
         match one_file(name, declared, content.freeze(), max_document) {
-            Ok(document) => documents.push(document),
+            Ok(document) => documents.push(Incoming { line: place, ..document }),
             Err(error) => rejected.push(Rejected { line: place, error: error.to_string() }),
         }
     }
@@ -105,6 +105,7 @@ fn one_file(
         (Err(error), None) => return Err(Error::new(Code::UnsupportedMediaType, error.to_string())),
     };
     let incoming = Incoming {
+        line: 1,
         external_id,
         title: String::new(),
         uri: String::new(),

@@ -39,7 +39,9 @@ impl Gate {
         }
         if let Some((presented, prefix)) = presented.and_then(|one| Some((one, secret::prefix(one)?))) {
             let identity = self.keys.identify(presented, prefix, &settings.auth).await?;
-            return identity.ok_or_else(unauthorized);
+            let identity = identity.ok_or_else(unauthorized)?;
+            self.rag.audit.used(&identity);
+            return Ok(identity);
         }
         if open { Ok(Arc::clone(&self.open)) } else { Err(unauthorized()) }
     }
@@ -62,6 +64,7 @@ impl Gate {
 
     pub async fn write_down(&self) {
         self.keys.write_down().await;
+        self.rag.audit.flush().await;
     }
 }
 

@@ -15,14 +15,14 @@ pub use scope::{Scope, Scopes};
 pub use secret::Secret;
 
 use crate::error::{Code, Error};
-use mcp_rag_actors::store::{KeyId, TenantId};
+use mcp_rag_actors::store::{KeyId, Sight, TenantId};
 use std::sync::Arc;
 
 /// The tenant of the development profile and of the operator's token.
 pub const DEFAULT_TENANT: TenantId = TenantId(1);
 
 /// Which credential somebody came with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Credential {
     /// None, in the development profile.
     None,
@@ -70,6 +70,12 @@ impl Identity {
             return Ok(());
         }
         Err(Error::new(Code::Forbidden, format!("the credential lacks the scope `{}`", scope.as_str())))
+    }
+
+    /// Which documents they may see. Administrators see all: they could give themselves any name.
+    #[must_use]
+    pub fn sight(&self) -> Sight {
+        if self.scopes.allow(Scope::Admin) { Sight::All } else { Sight::of(&self.principals) }
     }
 
     /// Whether a collection of this name exists as far as they are concerned.

@@ -4,9 +4,11 @@ use super::access::{self, Scope};
 use super::address::Address;
 use super::signals::{Signal, signals};
 use super::window::{self, Place};
+use crate::audit::Event;
 use crate::error::{Code, Error};
 use crate::http::Principal;
 use crate::rag::{Caller, Rag};
+use actix_web::http::StatusCode;
 use mcp_rag_actors::store::{Document, GetContent, GetDocument};
 use rmcp::model::{ErrorCode, ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext};
@@ -62,15 +64,32 @@ impl Call {
         access::require(&self.principal, scope)
     }
 
+    /// Tells the audit log of what changes something and of what was refused.
+    pub(super) async fn tell(&self, action: &str, target: String, status: StatusCode, changes: bool) {
+        let Principal { identity, request_id, peer, .. } = &self.principal;
+        let event = Event {
+            action: action.to_owned(),
+            target,
+            status: status.as_u16(),
+            request_id: request_id.to_str().unwrap_or_default().to_owned(),
+            peer: peer.map(|peer| peer.to_string()).unwrap_or_default(),
+        };
+        if status == StatusCode::FORBIDDEN {
+            self.rag.audit.note(Some(identity), event);
+        } else if changes {
+            self.rag.audit.record(identity, event).await;
+        }
+    }
+
     /// What a document is, and its parsed text.
     pub(super) async fn document(&self, address: &Address) -> Result<(Document, String), Error> {
         let caller = self.caller(READ_LIMIT);
         let collection = self.rag.catalog.get(&caller, &address.collection).await?.id;
         let (tenant, external_id) = (caller.tenant, address.external_id.clone());
         let get = GetDocument { tenant, collection, external_id: external_id.clone() };
-        let document = self.rag.store.call(get, caller.deadline).await?;
+        let document = self.rag.seen_by(&caller).call(get, caller.deadline).await?;
         let text = GetContent { tenant, collection, external_id };
-        Ok((document, self.rag.store.call(text, caller.deadline).await?))
+        Ok((document, self.rag.seen_by(&caller).call(text, caller.deadline).await?))
     }
 
     /// The part of a text that fits, and what it looks like; on a thread that may be kept busy.

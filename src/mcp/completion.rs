@@ -63,7 +63,7 @@ async fn documents(collection: &str, typed: &str, call: &Call) -> Result<Complet
     };
     let limit = i64::try_from(CompletionInfo::MAX_VALUES + 1).unwrap_or(i64::MAX);
     let complete = CompleteExternalId { tenant: caller.tenant, collection, prefix: typed.to_owned(), limit };
-    Ok(result(call.rag.store.call(complete, caller.deadline).await?))
+    Ok(result(call.rag.seen_by(&caller).call(complete, caller.deadline).await?))
 }
 
 /// As many as the protocol allows, and whether there are more.

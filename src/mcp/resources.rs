@@ -62,7 +62,7 @@ pub(super) async fn list(cursor: Option<String>, call: &Call) -> Result<ListReso
             descending: false,
             limit: i64::try_from(PAGE - resources.len()).unwrap_or_default(),
         };
-        let mut documents = call.rag.store.call(list, caller.deadline).await?;
+        let mut documents = call.rag.seen_by(&caller).call(list, caller.deadline).await?;
         let more = documents.len() > PAGE - resources.len();
         documents.truncate(PAGE - resources.len());
         let last = documents.last().map(|document| document.id);

@@ -74,7 +74,7 @@ impl From<FileBatch> for FileBatchView {
 
 async fn found(state: &State, caller: &Caller, store: CollectionId, id: BatchId) -> Result<FileBatch, Error> {
     let get = GetFileBatch { tenant: caller.tenant, collection: store, id };
-    Ok(state.rag.store.call(get, caller.deadline).await?)
+    Ok(state.rag.seen_by(caller).call(get, caller.deadline).await?)
 }
 
 /// The batch that a path names.
@@ -171,10 +171,10 @@ pub(crate) async fn cancel(
     let caller = &principal.caller(LIMIT);
     let (collection, batch) = named(&state, caller, &path).await?;
     if let Some(job) = batch.job.filter(|_| batch.files.in_progress > 0) {
-        match state.rag.store.call(CancelJob { tenant: caller.tenant, id: job }, caller.deadline).await {
+        match state.rag.all.call(CancelJob { tenant: caller.tenant, id: job }, caller.deadline).await {
             Ok(()) => {
                 let note = NoteCancelled { tenant: caller.tenant, id: batch.id };
-                state.rag.store.call(note, caller.deadline).await?;
+                state.rag.seen_by(caller).call(note, caller.deadline).await?;
                 state.rag.progress.advance();
             }
             // It was over a moment before: the batch stays as it has ended.

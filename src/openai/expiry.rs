@@ -55,11 +55,12 @@ pub(super) async fn used(state: &Data<State>, caller: &Caller, ids: Vec<Collecti
         return Ok(());
     }
     let get = GetExpiry { tenant: caller.tenant, ids };
-    let known = match state.rag.store.call(get, caller.deadline.capped(LOOK)).await.map_err(Error::from) {
-        Ok(known) => known,
-        Err(error) if error.is_temporary() => return Ok(()), // a search may be answered without the database
-        Err(error) => return Err(error),
-    };
+    let known =
+        match state.rag.seen_by(caller).call(get, caller.deadline.capped(LOOK)).await.map_err(Error::from) {
+            Ok(known) => known,
+            Err(error) if error.is_temporary() => return Ok(()), // a search may be answered without the database
+            Err(error) => return Err(error),
+        };
     if known.iter().any(|store| store.expired) {
         return Err(expired());
     }

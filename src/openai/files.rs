@@ -79,7 +79,7 @@ fn uploaded(id: &str) -> Result<FileId, Error> {
 
 async fn found(state: &State, caller: &Caller, id: FileId) -> Result<File, Error> {
     let get = GetFiles { tenant: caller.tenant, ids: vec![id] };
-    let mut files = state.rag.store.call(get, caller.deadline).await?;
+    let mut files = state.rag.seen_by(caller).call(get, caller.deadline).await?;
     files.pop().ok_or_else(|| Error::not_found("file"))
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn create(
         expires_after: upload.expires_after,
         most_bytes: i64::try_from(limits.files.max_bytes).unwrap_or(i64::MAX),
     };
-    let file = state.rag.store.call(create, caller.deadline).await?;
+    let file = state.rag.seen_by(caller).call(create, caller.deadline).await?;
     let file = file.ok_or_else(|| {
         let message = "there is no room for this file (files.max_bytes): delete files that are not needed";
         Error::new(Code::PayloadTooLarge, message).about("file")
@@ -141,7 +141,7 @@ pub(crate) async fn list(
     let page = query.keyset(10_000, 10_000, |id| uploaded(id).ok().map(|id| id.0))?;
     let caller = &principal.caller(LIMIT);
     let list = ListFiles { tenant: caller.tenant, purpose: query.into_inner().purpose, page };
-    let listed = state.rag.store.call(list, caller.deadline).await?;
+    let listed = state.rag.seen_by(caller).call(list, caller.deadline).await?;
     Ok(HttpResponse::Ok().json(List::of(listed, FileView::from, |view| view.id.clone())))
 }
 
@@ -168,7 +168,7 @@ pub(crate) async fn content(
     let caller = &principal.caller(WRITE_LIMIT);
     let file = found(&state, caller, uploaded(&id)?).await?;
     let get = GetFileContent { tenant: caller.tenant, id: file.id };
-    let bytes = state.rag.store.call(get, caller.deadline).await?;
+    let bytes = state.rag.seen_by(caller).call(get, caller.deadline).await?;
     Ok(attachment(&file.filename, bytes))
 }
 
@@ -186,11 +186,11 @@ pub(crate) async fn delete(
     // The file goes last: what fails before can be repeated.
     loop {
         let of = DocumentsOfFile { tenant, id: file, most: STEP };
-        let documents = state.rag.store.call(of, caller.deadline).await?;
+        let documents = state.rag.seen_by(caller).call(of, caller.deadline).await?;
         let last = documents.len() < usize::from(STEP);
         for (collection, _, external_id) in documents {
             let delete = DeleteDocument { tenant, collection, external_id };
-            match state.rag.store.call(delete, caller.deadline).await.map_err(Error::from) {
+            match state.rag.seen_by(caller).call(delete, caller.deadline).await.map_err(Error::from) {
                 Err(error) if error.code == Code::NotFound => {} // somebody else was faster
                 deleted => drop(deleted?),
             }
@@ -200,6 +200,6 @@ pub(crate) async fn delete(
             break;
         }
     }
-    state.rag.store.call(DeleteFile { tenant, id: file }, caller.deadline).await?;
+    state.rag.seen_by(caller).call(DeleteFile { tenant, id: file }, caller.deadline).await?;
     Ok(HttpResponse::Ok().json(json!({"id": *id, "object": "file", "deleted": true})))
 }

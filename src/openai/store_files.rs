@@ -144,7 +144,7 @@ pub(super) async fn attachments(
         return Ok(Vec::new());
     }
     let get = GetFiles { tenant: caller.tenant, ids: wanted.iter().map(|(id, ..)| *id).collect() };
-    let found = state.rag.store.call(get, caller.deadline).await?;
+    let found = state.rag.seen_by(caller).call(get, caller.deadline).await?;
     let mut found: HashMap<FileId, _> = found.into_iter().map(|file| (file.id, file)).collect();
     let attach = |(id, attributes, cut)| {
         let file =
@@ -156,7 +156,7 @@ pub(super) async fn attachments(
 
 async fn found(state: &State, caller: &Caller, store: CollectionId, id: &str) -> Result<StoreFile, Error> {
     let get = GetStoreFile { tenant: caller.tenant, collection: store, id: ids::file(id)? };
-    Ok(state.rag.store.call(get, caller.deadline).await?)
+    Ok(state.rag.seen_by(caller).call(get, caller.deadline).await?)
 }
 
 /// Put an uploaded file into a vector store.
@@ -215,7 +215,7 @@ pub(super) async fn page_of(
     let known = HashMap::from([(query.after.as_deref(), after), (query.before.as_deref(), before)]);
     let page = query.keyset(100, 20, |id| known.get(&Some(id)).copied().flatten())?;
     let list = ListStoreFiles { tenant: caller.tenant, collection, state: query.state()?, batch, page };
-    let listed = state.rag.store.call(list, caller.deadline).await?;
+    let listed = state.rag.seen_by(caller).call(list, caller.deadline).await?;
     Ok(List::of(listed, |file| StoreFileView::of(collection, file), StoreFileView::id))
 }
 
@@ -272,7 +272,7 @@ pub(crate) async fn update(
     let collection = in_use(&state, caller, &path.0).await?.id;
     let document = found(&state, caller, collection, &path.1).await?.document;
     let set = SetAttributes { tenant: caller.tenant, collection, document, attributes };
-    state.rag.store.call(set, caller.deadline).await?;
+    state.rag.seen_by(caller).call(set, caller.deadline).await?;
     state.rag.catalog.forget();
     let file = found(&state, caller, collection, &path.1).await?;
     Ok(HttpResponse::Ok().json(StoreFileView::of(collection, file)))
@@ -291,7 +291,7 @@ pub(crate) async fn delete(
     let collection = state.rag.catalog.by_id(caller, ids::store(&path.0)?).await?.id;
     let external_id = found(&state, caller, collection, &path.1).await?.external_id;
     let delete = DeleteDocument { tenant: caller.tenant, collection, external_id };
-    state.rag.store.call(delete, caller.deadline).await?;
+    state.rag.seen_by(caller).call(delete, caller.deadline).await?;
     state.rag.catalog.forget();
     Ok(HttpResponse::Ok().json(json!({"id": path.1, "object": "vector_store.file.deleted", "deleted": true})))
 }
@@ -311,7 +311,7 @@ pub(crate) async fn content(
     let filename =
         filename_of(&file.external_id).map_or(file.external_id.as_str(), |(_, name)| name).to_owned();
     let get = GetContent { tenant: caller.tenant, collection, external_id: file.external_id };
-    let text = state.rag.store.call(get, caller.deadline).await?;
+    let text = state.rag.seen_by(caller).call(get, caller.deadline).await?;
     Ok(HttpResponse::Ok().json(json!({
         "object": "vector_store.file_content.page",
         "file_id": path.1,

@@ -148,7 +148,7 @@ async fn view(state: &State, caller: &Caller, id: CollectionId) -> Result<Vector
     // Who may not see the collection is told as if there were none.
     let id = state.rag.catalog.by_id(caller, id).await?.id;
     let get = GetVectorStore { tenant: caller.tenant, id };
-    Ok(state.rag.store.call(get, caller.deadline).await?.into())
+    Ok(state.rag.seen_by(caller).call(get, caller.deadline).await?.into())
 }
 
 /// The collection of a vector store that may still be used, which it is by this.
@@ -197,7 +197,7 @@ pub(crate) async fn create(
             chunking,
         };
         let create = CreateVectorStore { collection, name: name.clone(), expires_after_days };
-        created = state.rag.store.call(create, caller.deadline).await.map_err(Error::from);
+        created = state.rag.seen_by(caller).call(create, caller.deadline).await.map_err(Error::from);
         match &created {
             Err(error) if error.code == Code::Conflict => {}
             Ok(_) | Err(_) => break,
@@ -223,7 +223,7 @@ pub(crate) async fn list(
     let page = query.keyset(100, 20, |id| ids::store(id).ok().map(|id| id.0))?;
     let caller = &principal.caller(LIMIT);
     let list = ListVectorStores { tenant: caller.tenant, page };
-    let listed = state.rag.store.call(list, caller.deadline).await?;
+    let listed = state.rag.seen_by(caller).call(list, caller.deadline).await?;
     Ok(HttpResponse::Ok().json(List::of(listed, VectorStoreView::from, |view| view.id.clone())))
 }
 
@@ -260,7 +260,7 @@ pub(crate) async fn update(
     let collection = in_use(&state, caller, &id).await?;
     let (tenant, id) = (caller.tenant, collection.id);
     let update = UpdateVectorStore { tenant, id, name: change.name, metadata, expires_after_days };
-    state.rag.store.call(update, caller.deadline).await?;
+    state.rag.seen_by(caller).call(update, caller.deadline).await?;
     state.rag.catalog.forget();
     Ok(HttpResponse::Ok().json(view(&state, caller, id).await?))
 }
@@ -277,7 +277,7 @@ pub(crate) async fn delete(
     let caller = &principal.caller(WRITE_LIMIT);
     let collection = state.rag.catalog.by_id(caller, ids::store(&id)?).await?;
     let delete = DeleteCollection { tenant: caller.tenant, id: collection.id };
-    state.rag.store.call(delete, caller.deadline).await?;
+    state.rag.seen_by(caller).call(delete, caller.deadline).await?;
     state.rag.catalog.forget();
     Ok(HttpResponse::Ok().json(json!({"id": *id, "object": "vector_store.deleted", "deleted": true})))
 }

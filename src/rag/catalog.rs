@@ -2,8 +2,8 @@ use super::models::{Models, complain};
 use super::search::Degradation;
 use crate::error::{Code, Error};
 use mcp_rag_actors::store::{
-    Collection, CollectionId, ListCollections, ListSpaces, Source, Space, SpaceId, StoreError, StoreHandle,
-    TenantId,
+    Collection, CollectionId, HiddenCounts, ListCollections, ListSpaces, Sight, Source, Space, SpaceId,
+    StoreError, StoreHandle, TenantId,
 };
 use moka::future::Cache;
 use std::collections::HashMap;
@@ -55,6 +55,8 @@ pub(super) struct Selection {
     pub(super) space: Option<Arc<Space>>,
     /// Chunks in all of the tenant's collections, selected or not.
     pub(super) all_chunks: i64,
+    /// What is to be seen of their documents: of one's own eyes no more than matters for these.
+    pub(super) sight: Sight,
     /// Why this may not be the present list.
     pub(super) stale: Option<Degradation>,
 }
@@ -78,6 +80,25 @@ impl Catalog {
             return Ok(all);
         }
         Ok(Arc::new(seen(&all, caller).cloned().collect()))
+    }
+
+    /// The same with the counts of what the caller may see in them.
+    pub async fn counted(&self, caller: &Caller, mut all: Vec<Collection>) -> Result<Vec<Collection>, Error> {
+        let sight = caller.identity.sight();
+        let restricted = all.iter().filter(|one| one.restricted).map(|one| one.id).collect::<Vec<_>>();
+        if sight == Sight::All || restricted.is_empty() {
+            return Ok(all);
+        }
+        let count = HiddenCounts { tenant: caller.tenant, collections: restricted };
+        let hidden = self.store.seeing(sight).call(count, caller.deadline).await?;
+        for collection in &mut all {
+            if let Some(hidden) = hidden.get(&collection.id) {
+                // The list may be a moment older than the count.
+                collection.documents = (collection.documents - hidden.documents).max(0);
+                collection.chunks = (collection.chunks - hidden.chunks).max(0);
+            }
+        }
+        Ok(all)
     }
 
     /// Their ids, where the caller is limited to some.
@@ -201,7 +222,9 @@ impl Catalog {
         };
         let all_chunks = listed.collections.iter().map(|collection| collection.chunks).sum();
         let space = listed.spaces.iter().find(|space| space.is_active()).cloned();
-        Ok(Selection { collections, space, all_chunks, stale })
+        let restricted = collections.iter().any(|collection| collection.restricted);
+        let sight = if restricted { caller.identity.sight() } else { Sight::Public };
+        Ok(Selection { collections, space, all_chunks, sight, stale })
     }
 
     /// Called after every write that changes what a search can return.

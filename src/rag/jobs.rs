@@ -5,7 +5,7 @@ use mcp_rag_actors::store::{GetJob, Job, JobId, ListJobs};
 impl Rag {
     /// A job, if it works on what the caller may see.
     pub async fn job(&self, id: JobId, caller: &Caller) -> Result<Job, Error> {
-        let job = self.store.call(GetJob { tenant: caller.tenant, id }, caller.deadline).await?;
+        let job = self.all.call(GetJob { tenant: caller.tenant, id }, caller.deadline).await?;
         match self.catalog.limits(caller).await? {
             Some(limits) if !job.collection.is_some_and(|of| limits.contains(&of)) => {
                 Err(Error::not_found("job"))
@@ -18,6 +18,6 @@ impl Rag {
     pub async fn jobs(&self, after: Option<JobId>, limit: i64, caller: &Caller) -> Result<Vec<Job>, Error> {
         let collections = self.catalog.limits(caller).await?;
         let list = ListJobs { tenant: caller.tenant, after, collections, limit };
-        Ok(self.store.call(list, caller.deadline).await?)
+        Ok(self.all.call(list, caller.deadline).await?)
     }
 }

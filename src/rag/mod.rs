@@ -16,6 +16,7 @@ pub mod spaces;
 mod warm;
 mod window;
 
+use crate::audit::Audit;
 use crate::config::{Running, Settings};
 use crate::identity::Identity;
 use catalog::Catalog;
@@ -25,7 +26,7 @@ use mcp_rag_actors::generator::GeneratorHandle;
 use mcp_rag_actors::parser::ParserHandle;
 use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::resilience::{BreakerStatus, Circuit, Deadline};
-use mcp_rag_actors::store::{StoreHandle, TenantId};
+use mcp_rag_actors::store::{Sight, StoreHandle, TenantId};
 use mcp_rag_actors::webhook::WebhookHandle;
 use models::Models;
 use moka::future::Cache;
@@ -61,7 +62,10 @@ pub struct Handles {
 
 /// What every pipeline works with: handles and limits, cheap to share.
 pub struct Rag {
+    /// Sees the documents that are everyone's; with the caller's eyes, by [`Rag::seen_by`].
     pub store: StoreHandle,
+    /// The server's own: sees all.
+    pub all: StoreHandle,
     pub cache: CacheHandle,
     /// The first of the models: its tokenizer cuts documents, and it compares sentences.
     pub embedder: EmbedderHandle,
@@ -74,6 +78,7 @@ pub struct Rag {
     pub progress: ingest::Progress,
     pub room: ingest::Room,
     pub running: Running,
+    pub audit: Audit,
     /// Places for questions to the chat model about chunks: answers must not wait behind an ingest.
     context_calls: Semaphore,
     /// Searches under way, and those that ended a moment ago.
@@ -90,7 +95,9 @@ impl Rag {
     pub fn new(handles: Handles, settings: Settings) -> Self {
         let Handles { store, cache, models, reranker, generator, parser, webhooks } = handles;
         let embedder = models.first.clone();
-        let catalog = Catalog::new(store.clone(), models.clone(), CATALOG_TTL);
+        let all = store.seeing(Sight::All);
+        let audit = Audit::new(store.clone());
+        let catalog = Catalog::new(all.clone(), models.clone(), CATALOG_TTL);
         let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
         let progress = ingest::Progress::default();
         let context_calls = Semaphore::new(settings.ingest.context_calls);
@@ -98,6 +105,7 @@ impl Rag {
         let running = Running::new(settings);
         Self {
             store,
+            all,
             cache,
             embedder,
             models,
@@ -109,6 +117,7 @@ impl Rag {
             progress,
             room,
             running,
+            audit,
             context_calls,
             flights,
         }
@@ -117,6 +126,11 @@ impl Rag {
     /// The settings of this moment; one request looks once.
     pub fn settings(&self) -> Arc<Settings> {
         self.running.get()
+    }
+
+    /// The store, for what the caller may see.
+    pub fn seen_by(&self, caller: &Caller) -> StoreHandle {
+        self.store.seeing(caller.identity.sight())
     }
 
     /// Every dependency's circuit, in the order of a request's way.

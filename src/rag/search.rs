@@ -23,7 +23,7 @@ use cursor::{Cursor, MOST_GIVEN};
 use key::Key;
 use mcp_rag_actors::embedder::{Embed, Purpose};
 use mcp_rag_actors::remote::ModelError;
-use mcp_rag_actors::store::{Collection, Filter, Found, Mode, Plan, SearchChunks, Source, TermKey};
+use mcp_rag_actors::store::{Collection, Filter, Found, Mode, Plan, SearchChunks, Sight, Source, TermKey};
 use mcp_rag_actors::supervise::CallError;
 use mcp_rag_actors::trace::TARGET;
 use mcp_rag_text::analyze::analyze;
@@ -250,6 +250,8 @@ impl Rag {
             (settings.search.candidates.max(limit), settings.search.oversampling);
         let documents = collections.iter().map(|collection| collection.documents).sum();
         let chunks = collections.iter().map(|collection| collection.chunks).sum();
+        let store = self.store.seeing(selection.sight.clone());
+        let filter = seen(query.filter.as_ref(), selection);
         let mut embeddings = embeddings.into_iter();
         let searches = queries.asked.iter().map(|asked| {
             let search = SearchChunks {
@@ -258,7 +260,7 @@ impl Rag {
                 mode,
                 embedding: embeddings.next(),
                 terms: asked.text.as_deref().map(|text| term_keys(text, collections)).unwrap_or_default(),
-                filter: query.filter.clone(),
+                filter: filter.clone(),
                 limit,
                 oversampling,
                 candidates,
@@ -270,7 +272,7 @@ impl Rag {
             (search, asked.weight)
         });
         let find = info_span!(target: TARGET, "find", mode = mode.as_str(), plan = tracing::field::Empty);
-        let searching = self.find(searches.collect(), mode, caller.deadline).instrument(find.clone());
+        let searching = self.find(searches.collect(), mode, &store, caller.deadline).instrument(find.clone());
         let (Found { hits, plan, complete }, source) = searching.await?;
         find.record("plan", plan.map(Plan::as_str));
         if source == Source::Standin {
@@ -308,6 +310,15 @@ impl Rag {
             until,
         })
     }
+}
+
+/// The filter, and that a candidate may be seen where some may not be: a plan must know how many there are.
+fn seen(filter: Option<&Filter>, selection: &Selection) -> Option<Filter> {
+    let restricted = selection.collections.iter().any(|collection| collection.restricted);
+    if !restricted || selection.sight == Sight::All {
+        return filter.cloned();
+    }
+    Some(Filter::And(filter.cloned().into_iter().chain([Filter::Seen]).collect()))
 }
 
 /// How many results to fetch: `top_k` and no more where the statement's order is the answer's.

@@ -85,7 +85,7 @@ impl Rag {
                 Error::new(Code::Conflict, message).about("embedder")
             })?,
         };
-        let built = self.store.call(BuildSpace { tenant: caller.tenant, spec }, caller.deadline).await?;
+        let built = self.all.call(BuildSpace { tenant: caller.tenant, spec }, caller.deadline).await?;
         self.catalog.forget();
         self.progress.arrived.notify_one();
         Ok(built)
@@ -94,14 +94,14 @@ impl Rag {
     /// Has a space searched, if one of our models embeds for it: else searches would lose their dense leg.
     pub async fn activate_space(&self, id: SpaceId, caller: &Caller) -> Result<Space, Error> {
         self.must_be_served(id, caller).await?;
-        let space = self.store.call(ActivateSpace { tenant: caller.tenant, id }, caller.deadline).await?;
+        let space = self.all.call(ActivateSpace { tenant: caller.tenant, id }, caller.deadline).await?;
         self.catalog.forget();
         tracing::info!(space = %space.id, model = space.spec.model, "another embedding space is searched");
         Ok(space)
     }
 
     pub async fn roll_back_space(&self, id: SpaceId, caller: &Caller) -> Result<Space, Error> {
-        let space = self.store.call(RollBack { tenant: caller.tenant, id }, caller.deadline).await?;
+        let space = self.all.call(RollBack { tenant: caller.tenant, id }, caller.deadline).await?;
         self.catalog.forget();
         tracing::info!(space = %space.id, model = space.spec.model, "the embedding space from before is searched");
         Ok(space)
@@ -113,7 +113,7 @@ impl Rag {
         let deadline = Duration::from_millis(self.settings().search.deadline_ms);
         let grace = (CATALOG_TTL + deadline) * 2;
         let remove = RemoveSpace { tenant: caller.tenant, id, grace };
-        let removed = self.store.call(remove, caller.deadline).await?;
+        let removed = self.all.call(remove, caller.deadline).await?;
         self.catalog.forget();
         self.progress.arrived.notify_one();
         Ok(removed)
@@ -151,7 +151,7 @@ impl Rag {
             let places = (0..query.sample)
                 .map(|_| f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX));
             let sample = SampleTexts { tenant: caller.tenant, places: places.collect() };
-            queries.extend(self.store.call(sample, caller.deadline).await?);
+            queries.extend(self.all.call(sample, caller.deadline).await?);
         }
         if queries.is_empty() {
             return Err(Error::invalid(
@@ -206,7 +206,7 @@ impl Rag {
             chunks,
             all_chunks,
         };
-        let found = self.store.call(search, caller.deadline).await?;
+        let found = self.all.call(search, caller.deadline).await?;
         side.search_ms.push(millis(began));
         side.found.push(found.hits.into_iter().map(|hit| hit.chunk).collect());
         Ok(())

@@ -51,7 +51,7 @@ impl Rag {
             all_chunks: chunks,
         };
         for mode in [Mode::Hybrid, Mode::Dense] {
-            let on_each = (0..settings.database.pool_size).map(|_| self.store.call(search(mode), deadline));
+            let on_each = (0..settings.database.pool_size).map(|_| self.all.call(search(mode), deadline));
             if let Some(Err(error)) = join_all(on_each).await.into_iter().find(Result::is_err) {
                 tracing::debug!(%error, "not warmed up");
                 break;
@@ -63,7 +63,7 @@ impl Rag {
     /// The index.
     pub(crate) async fn warm_index(&self, tenant: TenantId, space: Arc<Space>, chunks: i64) {
         let warm = WarmIndex { tenant, space, searches: SEARCHES, chunks };
-        if let Err(error) = self.store.call(warm, Deadline::within(REST)).await {
+        if let Err(error) = self.all.call(warm, Deadline::within(REST)).await {
             tracing::debug!(%error, "the index was not warmed up");
         }
     }

@@ -5,7 +5,9 @@
 #[expect(dead_code, reason = "what only the tests of failures use")]
 mod support;
 
+mod acls;
 mod answers;
+mod audit;
 mod auth;
 mod bad_input;
 mod bm25;

@@ -1,24 +1,26 @@
-//! What a session is bound to: a tenant, a statement's longest time, an index's diligence.
+//! What a session is bound to: a tenant, what is seen of its documents, a statement's longest time, an index's diligence.
 
 use super::ids::TenantId;
+use super::sight::{self, Sight};
 use crate::resilience::Deadline;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The limit also tells the server when to give up by itself: cancelling is a second connection, which
 /// may fail.
-const BIND: &str =
-    "SELECT set_config('mcp_rag.tenant_id', $1, false), set_config('statement_timeout', $2, false)";
-const BIND_WITH_EF: &str = "SELECT set_config('mcp_rag.tenant_id', $1, false), set_config('statement_timeout', $2, false), \
-    set_config('hnsw.ef_search', $3, false)";
+const BIND: &str = "SELECT set_config('mcp_rag.tenant_id', $1, false), set_config('mcp_rag.sees', $2, false), \
+    set_config('statement_timeout', $3, false)";
+const BIND_WITH_EF: &str = "SELECT set_config('mcp_rag.tenant_id', $1, false), set_config('mcp_rag.sees', $2, false), \
+    set_config('statement_timeout', $3, false), set_config('hnsw.ef_search', $4, false)";
 
 /// Few values, so that the deadline's exact length is nobody's business and a session seldom changes;
 /// each at least the time left.
 const LIMITS: [u64; 9] = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bound {
     tenant: TenantId,
+    sight: Sight,
     /// `statement_timeout`, in milliseconds.
     limit: u64,
     /// `hnsw.ef_search`; without a value any will do.
@@ -26,20 +28,22 @@ pub(super) struct Bound {
 }
 
 impl Bound {
+    /// For the call that is served now.
     pub(super) fn new(tenant: TenantId, deadline: Deadline, longest: Duration, ef: Option<u16>) -> Self {
-        Self { tenant, limit: limit(deadline.remaining(), longest), ef }
+        Self { tenant, sight: sight::current(), limit: limit(deadline.remaining(), longest), ef }
     }
 
     /// Whether a session that is bound so will do for what wants `wanted`.
     pub(super) fn serves(&self, wanted: &Self) -> bool {
         self.tenant == wanted.tenant
+            && self.sight == wanted.sight
             && self.limit == wanted.limit
             && (wanted.ef.is_none() || self.ef == wanted.ef)
     }
 
     /// What is known of a session bound so before, once it is bound to `next`.
     pub(super) fn then(before: Option<Self>, next: &Self) -> Self {
-        Self { ef: next.ef.or(before.and_then(|before| before.ef)), ..*next }
+        Self { ef: next.ef.or(before.and_then(|before| before.ef)), ..next.clone() }
     }
 
     pub(super) fn sql(&self) -> &'static str {
@@ -49,7 +53,8 @@ impl Bound {
     /// The parameters of [`Self::sql`].
     pub(super) fn values(&self) -> Vec<String> {
         let ef = self.ef.map(|ef| ef.to_string());
-        [self.tenant.0.to_string(), self.limit.to_string()].into_iter().chain(ef).collect()
+        let sight = self.sight.setting().to_owned();
+        [self.tenant.0.to_string(), sight, self.limit.to_string()].into_iter().chain(ef).collect()
     }
 }
 
@@ -59,7 +64,7 @@ pub(super) struct Binding(Mutex<Option<Bound>>);
 
 impl Binding {
     pub(super) fn serves(&self, wanted: &Bound) -> bool {
-        self.lock().is_some_and(|bound| bound.serves(wanted))
+        self.lock().as_ref().is_some_and(|bound| bound.serves(wanted))
     }
 
     /// To be called before anything is sent that may change it, and where that is not certain.
@@ -99,13 +104,14 @@ mod tests {
         }
 
         #[test]
-        fn a_session_serves_no_other_tenant_and_no_other_limit(
-            tenant in 0_i64..3, other in 0_i64..3, limit in 1_u64..3, wanted in 1_u64..3,
+        fn a_session_serves_no_other_tenant_no_other_sight_and_no_other_limit(
+            tenant in 0_i64..3, other in 0_i64..3, sees in 0_usize..3, seen in 0_usize..3, limit in 1_u64..3, wanted in 1_u64..3,
             ef in proptest::option::of(1_u16..3), asked in proptest::option::of(1_u16..3),
         ) {
-            let bound = Bound { tenant: TenantId(tenant), limit, ef };
-            let asked = Bound { tenant: TenantId(other), limit: wanted, ef: asked };
-            let same = tenant == other && limit == wanted && (asked.ef.is_none() || asked.ef == ef);
+            let sights = [Sight::Public, Sight::Named("a".into()), Sight::All];
+            let bound = Bound { tenant: TenantId(tenant), sight: sights[sees].clone(), limit, ef };
+            let asked = Bound { tenant: TenantId(other), sight: sights[seen].clone(), limit: wanted, ef: asked };
+            let same = tenant == other && sees == seen && limit == wanted && (asked.ef.is_none() || asked.ef == ef);
             prop_assert_eq!(bound.serves(&asked), same);
             prop_assert!(Bound::then(Some(bound), &asked).serves(&asked));
         }
@@ -113,10 +119,10 @@ mod tests {
 
     #[test]
     fn a_binding_without_a_wish_leaves_the_diligence_as_it_was() {
-        let bound = Bound { tenant: TenantId(1), limit: 5_000, ef: Some(200) };
-        let other = Bound { tenant: TenantId(2), limit: 50, ef: None };
-        let now = Bound::then(Some(bound), &other);
+        let bound = Bound { tenant: TenantId(1), sight: Sight::All, limit: 5_000, ef: Some(200) };
+        let other = Bound { tenant: TenantId(2), sight: Sight::Public, limit: 50, ef: None };
+        let now = Bound::then(Some(bound.clone()), &other);
+        assert_eq!((other.values().len(), bound.values().len()), (3, 4));
         assert!(now.serves(&Bound { ef: Some(200), ..other }));
-        assert_eq!((other.values().len(), bound.values().len()), (2, 3));
     }
 }

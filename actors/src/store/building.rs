@@ -251,10 +251,11 @@ impl Serve<FillSpace> for Store {
         let sql = format!(
             "WITH held AS (UPDATE tasks SET from_chunk = $6 WHERE tenant_id = $1 AND task_id = $2 AND lease_owner = $3 \
                  RETURNING job_id), \
-             alive AS (SELECT c.chunk_id, c.collection_id, c.document_id FROM chunks c WHERE c.tenant_id = $1 AND c.chunk_id = ANY ($4) \
+             alive AS (SELECT c.chunk_id, c.collection_id, c.document_id, c.restricted FROM chunks c \
+                 WHERE c.tenant_id = $1 AND c.chunk_id = ANY ($4) \
                  FOR KEY SHARE SKIP LOCKED), \
-             filled AS (INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, document_id, {column}) \
-                 SELECT $1, $7, alive.chunk_id, alive.collection_id, alive.document_id, v.vector \
+             filled AS (INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, document_id, restricted, {column}) \
+                 SELECT $1, $7, alive.chunk_id, alive.collection_id, alive.document_id, alive.restricted, v.vector \
                  FROM unnest($4::bigint[], $5::{of}[]) AS v(chunk_id, vector) JOIN alive USING (chunk_id) \
                  WHERE EXISTS (SELECT FROM held) ON CONFLICT DO NOTHING), \
              counted AS (UPDATE jobs SET remaining = greatest(remaining - cardinality($4), 0), updated_at = now() \

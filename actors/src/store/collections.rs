@@ -6,7 +6,7 @@ use super::idempotency::commit;
 use super::ids::{CollectionId, TenantId};
 use super::read::Sees;
 use super::reindex::Reindex;
-use super::{Store, chunking, only_row, publish, reindex};
+use super::{Store, chunking, hidden, only_row, publish, reindex};
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
 use deadpool_postgres::Transaction;
@@ -33,6 +33,9 @@ pub struct Collection {
     /// Searchable documents and chunks.
     pub documents: i64,
     pub chunks: i64,
+    /// Whether a document in it is not everyone's.
+    #[serde(default)]
+    pub restricted: bool,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
 }
@@ -51,6 +54,7 @@ impl Collection {
             created_at: row.get(8),
             updated_at: row.get(9),
             chunking: Chunking::read(row, 10),
+            restricted: false,
         }
     }
 }
@@ -117,7 +121,7 @@ pub(super) async fn insert(
     row.map(|row| Collection::read(&row)).ok_or_else(taken)
 }
 
-/// Every collection of a tenant, by name: the catalogue that requests are resolved against.
+/// Every collection of a tenant, by name: the catalogue that requests are resolved against. For whoever sees all.
 #[derive(Debug, Clone)]
 pub struct ListCollections {
     pub tenant: TenantId,
@@ -137,9 +141,14 @@ impl Serve<ListCollections> for Store {
         list: ListCollections,
         deadline: Deadline,
     ) -> Result<Vec<Collection>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM collections WHERE tenant_id = $1 ORDER BY name LIMIT 10000");
+        let sql = format!(
+            "SELECT {COLUMNS}, EXISTS (SELECT FROM documents d WHERE d.tenant_id = c.tenant_id \
+             AND d.collection_id = c.collection_id AND d.acl <> '{{}}') \
+             FROM collections c WHERE tenant_id = $1 ORDER BY name LIMIT 10000"
+        );
         let rows = self.read(list.tenant, Sees::Newest, &sql, &[&list.tenant.0], deadline).await?;
-        let collections: Vec<Collection> = rows.iter().map(Collection::read).collect();
+        let listed = |row: &Row| Collection { restricted: row.get(15), ..Collection::read(row) };
+        let collections: Vec<Collection> = rows.iter().map(listed).collect();
         self.epochs.learn(collections.iter().map(|collection| (collection.id, collection.epoch)));
         Ok(collections)
     }
@@ -233,6 +242,7 @@ impl Serve<DeleteCollection> for Store {
         // Writers of this collection hold the same lock, so the counts are of what is deleted.
         let lock = "SELECT 1 FROM collections WHERE tenant_id = $1 AND collection_id = $2 FOR UPDATE";
         only_row(&transaction.query(lock, &key).await?, "collection")?;
+        hidden::none(&transaction, delete.id).await?;
         let mut removed = [0_i64; 5];
         let tables = ["embeddings", "lexical_chunks", "lexical_terms", "chunks", "documents"];
         for (table, count) in tables.iter().zip(&mut removed) {

@@ -9,6 +9,9 @@ pub enum StoreError {
     NotFound(&'static str),
     #[error("{0}")]
     Conflict(String),
+    /// It is about documents that whoever calls may not see.
+    #[error("{0}")]
+    Hidden(&'static str),
     /// Out of reach for now; the same call may succeed later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
@@ -52,6 +55,10 @@ impl From<tokio_postgres::Error> for StoreError {
         match db.code() {
             &SqlState::QUERY_CANCELED => Self::Timeout,
             &SqlState::UNIQUE_VIOLATION | &SqlState::FOREIGN_KEY_VIOLATION => Self::Conflict(text),
+            // Row-level security: a write that it does not let through.
+            &SqlState::INSUFFICIENT_PRIVILEGE if db.routine() == Some("ExecWithCheckOptions") => {
+                Self::Hidden("a document of this name is not for this credential")
+            }
             &SqlState::READ_ONLY_SQL_TRANSACTION => Self::ReadOnly(text),
             &SqlState::T_R_DEADLOCK_DETECTED
             | &SqlState::T_R_SERIALIZATION_FAILURE

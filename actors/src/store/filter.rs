@@ -19,6 +19,8 @@ pub enum Filter {
     Not(Box<Filter>),
     Attribute(String, Test),
     Field(Field, Test),
+    /// One that the call may see: row-level security answers.
+    Seen,
 }
 
 /// What is asked of one attribute or field. Values of different types never compare.

@@ -6,6 +6,7 @@ use super::ids::TenantId;
 use super::pool::PoolSettings;
 use super::read::{Sees, Source, Traced};
 use super::servers::{PoolStatus, Servers, Shared};
+use super::sight::{Seeing, Sight};
 use crate::resilience::{BreakerState, BreakerStatus, Deadline};
 use crate::supervise::{CallError, Handle, Lifeline, Priority, Request, Serve, StartError, Tree};
 use std::rc::Rc;
@@ -22,6 +23,7 @@ const PROVEN_WITHIN: Duration = Duration::from_secs(10);
 pub struct StoreHandle {
     handle: Handle<Store>,
     shared: Arc<Shared>,
+    sight: Sight,
 }
 
 #[derive(Debug)]
@@ -101,7 +103,13 @@ impl StoreHandle {
             std::future::ready(store.map_err(|error| error.to_string()))
         };
         let handle = tree.start(spec, factory).await?;
-        Ok(Self { handle, shared })
+        Ok(Self { handle, shared, sight: Sight::Public })
+    }
+
+    /// The same store for whoever sees so much; without this a call sees the documents that are everyone's.
+    #[must_use]
+    pub fn seeing(&self, sight: Sight) -> Self {
+        Self { sight, ..self.clone() }
     }
 
     /// # Errors
@@ -119,7 +127,7 @@ impl StoreHandle {
         T: Send + 'static,
     {
         self.fail_fast()?;
-        let reply = self.handle.call(message, deadline).await?;
+        let reply = self.handle.call::<Seeing<M>>(Seeing(self.sight.clone(), message), deadline).await?;
         if let Err(StoreError::ReadOnly(_)) = &reply {
             self.shared.suspected.notify_one();
         }

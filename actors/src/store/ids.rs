@@ -57,6 +57,9 @@ id!(TaskId, "task_");
 id!(SpaceId, "spc_");
 id!(KeyId, "key_");
 id!(
+    /// Of the audit log.
+    EntryId, "aud_");
+id!(
     /// An uploaded file.
     FileId, "file-");
 id!(

@@ -10,6 +10,7 @@
 //!   once it has answered (`connection`); transactions roll back.
 
 mod accept;
+mod audit;
 mod bound;
 mod building;
 mod bulk;
@@ -22,11 +23,13 @@ mod delete;
 mod details;
 mod documents;
 mod error;
+mod explain;
 mod export;
 mod files;
 mod filter;
 mod handle;
 mod hedge;
+mod hidden;
 mod hosts;
 mod idempotency;
 mod ids;
@@ -51,6 +54,7 @@ mod search;
 mod server;
 mod servers;
 mod settings;
+mod sight;
 mod space;
 mod staged;
 mod storage;
@@ -63,6 +67,7 @@ mod vector_stores;
 mod warm;
 
 pub use accept::{AcceptDocuments, Accepted, NewDocument, Raw};
+pub use audit::{AuditEntry, ListEntries, NewEntry, RecordEntries, SweepEntries};
 pub use building::{BuildSpace, FillSpace, Lacking, NextLacking, Part};
 pub use bulk::BulkRows;
 pub use chunking::{ChunkContext, ChunkStrategy, Chunking};
@@ -75,17 +80,20 @@ pub use delete::{DeleteDocument, Expire, Expired, ListExpired};
 pub use details::{ChunkDetails, Details};
 pub use documents::{Document, GetContent, GetDocument, ListDocuments};
 pub use error::StoreError;
+pub use explain::{About, ExplainAccess, Standing};
 pub use export::{ExportDocuments, Exported};
 pub use files::{
     CreateFile, DeleteFile, DocumentsOfFile, File, GetFileContent, GetFiles, ListFiles, SweepFiles,
 };
 pub use filter::{Comparison, Field, Filter, Scalar, Test, parse_time};
 pub use handle::StoreHandle;
+pub use hidden::{Hidden, HiddenCounts, HiddenNames};
 pub use idempotency::{
     ClaimKey, Claimed, HeldKey, IdempotencyKey, Settle, SettleKey, StoredResponse, recorded,
 };
 pub use ids::{
-    BatchId, ChunkId, CollectionId, DocumentId, FileId, InvalidId, JobId, KeyId, SpaceId, TaskId, TenantId,
+    BatchId, ChunkId, CollectionId, DocumentId, EntryId, FileId, InvalidId, JobId, KeyId, SpaceId, TaskId,
+    TenantId,
 };
 pub use jobs::{CancelJob, EndedJobs, FinishJob, GetJob, Job, ListJobs, NoteDelivery, RetryJob};
 pub use keys::{
@@ -107,6 +115,7 @@ pub use search::{Found, Hit, Mode, Plan, SearchChunks};
 pub use server::ServerStatus;
 pub use servers::PoolStatus;
 pub use settings::StoreSettings;
+pub use sight::{EVERYONE, Sight};
 pub use space::{ActiveModels, EnsureSpace, ListSpaces, MOST_SPACES, Space, SpaceSpec, SpaceState};
 pub use staged::{KnownEmbeddings, StageEmbeddings};
 pub use storage::Storage;

@@ -163,6 +163,15 @@ async fn give_back(connection: &Connection, claim: &Claim) -> Result<(), StoreEr
     Ok(())
 }
 
+/// Whether this version is not everyone's.
+async fn is_restricted(transaction: &Transaction<'_>, publish: &PublishDocument) -> Result<bool, StoreError> {
+    let sql = "SELECT acl <> '{}' FROM document_versions WHERE tenant_id = $1 AND document_id = $2 AND version = $3";
+    let statement = transaction.prepare_cached(sql).await?;
+    let (tenant, document) = (publish.claim.tenant.0, publish.document.0);
+    let row = transaction.query_opt(&statement, &[&tenant, &document, &publish.version]).await?;
+    Ok(row.is_none_or(|row| row.get(0)))
+}
+
 /// Whether this version is still the one to publish.
 async fn is_current(
     transaction: &Transaction<'_>,
@@ -198,6 +207,7 @@ impl Serve<PublishDocument> for Store {
             self.done(publish.claim.tenant, connection);
             return Ok(Published::SpaceChanged);
         };
+        let restricted = is_restricted(&transaction, &publish).await?;
         let mut changes = Changes::default();
         let (before, length_before) = withdraw(&transaction, tenant, &[document], &mut changes).await?;
         let chunks = i64::try_from(publish.chunks.len()).unwrap_or(i64::MAX);
@@ -209,7 +219,8 @@ impl Serve<PublishDocument> for Store {
                 length += i64::from(entry.length);
                 changes.add(entry.keys.iter().copied(), 1);
             }
-            insert(&transaction, [tenant, collection, document], &into, start, given, &entries).await?;
+            let keys = [tenant, collection, document];
+            insert(&transaction, keys, restricted, &into, start, given, &entries).await?;
         }
         lock_collection(&transaction, tenant, collection).await?;
         if !is_cut_as_wanted(&transaction, &publish).await? {

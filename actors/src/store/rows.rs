@@ -18,7 +18,7 @@ use tokio_postgres::types::ToSql;
 pub(super) const BATCH: usize = 256;
 
 /// What comes before the first space's parameters.
-const COMMON: usize = 20;
+const COMMON: usize = 21;
 
 /// Keys come as one array, since arrays of arrays have one length: each row says where its own begin and end. The text
 /// depends on how many spaces of which storage there are.
@@ -30,8 +30,8 @@ fn statement(into: &[(usize, Arc<Space>)]) -> String {
             let storage = space.spec.storage;
             let (id, vectors) = (COMMON + 1 + 2 * at, COMMON + 2 + 2 * at);
             format!(
-                "e{at} AS (INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, document_id, {}) \
-                 SELECT $1, ${id}::bigint, chunk_id, $2, $3, v.vector FROM c \
+                "e{at} AS (INSERT INTO embeddings (tenant_id, space_id, chunk_id, collection_id, document_id, restricted, {}) \
+                 SELECT $1, ${id}::bigint, chunk_id, $2, $3, $21, v.vector FROM c \
                  JOIN unnest($4::int[], ${vectors}::{}[]) AS v(ordinal, vector) USING (ordinal)), ",
                 storage.column(),
                 storage.sql_type()
@@ -46,9 +46,9 @@ fn statement(into: &[(usize, Arc<Space>)]) -> String {
              AS r(ordinal, text, span_start, span_end, headings, tokens, content_hash, place, length, impacts, \
                  first_key, last_key, match_start, match_end, embedded_prefix, embedded_text)), \
          c AS (INSERT INTO chunks (tenant_id, collection_id, document_id, ordinal, text, span_start, span_end, headings, \
-                 tokens, content_hash, place, match_start, match_end, embedded_prefix, embedded_text) \
+                 tokens, content_hash, place, match_start, match_end, embedded_prefix, embedded_text, restricted) \
              SELECT $1, $2, $3, ordinal, text, span_start, span_end, headings, tokens, content_hash, place, match_start, \
-                 match_end, embedded_prefix, embedded_text FROM given RETURNING chunk_id, ordinal), \
+                 match_end, embedded_prefix, embedded_text, $21 FROM given RETURNING chunk_id, ordinal), \
          {embeddings} \
          k AS (SELECT chunk_id, ordinal FROM c) \
          INSERT INTO lexical_chunks (tenant_id, chunk_id, collection_id, length, keys, impacts) \
@@ -118,10 +118,12 @@ pub(super) async fn entries(
         .map_err(|_| StoreError::Internal("the index entries were not made".to_owned()))
 }
 
-/// Inserts a batch of a document's chunks, the first being its `start`th, with their embeddings and index entries.
+/// Inserts a batch of a document's chunks, the first being its `start`th, with their embeddings and index entries;
+/// `restricted` where the document is not everyone's.
 pub(super) async fn insert(
     transaction: &Transaction<'_>,
     [tenant, collection, document]: [i64; 3],
+    restricted: bool,
     into: &[(usize, Arc<Space>)],
     start: usize,
     chunks: &[NewChunk],
@@ -161,6 +163,7 @@ pub(super) async fn insert(
         &of.match_ends,
         &of.prefixes,
         &of.others,
+        &restricted,
     ];
     for (id, vectors) in &vectors {
         parameters.push(id);

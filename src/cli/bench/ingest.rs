@@ -104,6 +104,7 @@ fn defaults() -> Collection {
         documents: 0,
         chunks: 0,
         created_at: OffsetDateTime::UNIX_EPOCH,
+        restricted: false,
         updated_at: OffsetDateTime::UNIX_EPOCH,
     }
 }

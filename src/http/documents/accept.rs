@@ -103,6 +103,7 @@ impl NewDocument {
             _ => return Err(Error::invalid("text", "either `text` or `content` is needed")),
         };
         Ok(Incoming {
+            line: 1,
             external_id,
             title: self.title,
             uri: self.uri,
@@ -166,6 +167,7 @@ pub(in crate::http) async fn put(
         new.into_incoming(external_id.clone())?
     } else {
         Incoming {
+            line: 1,
             external_id: external_id.clone(),
             title: query.title.clone().unwrap_or_default(),
             uri: query.uri.clone().unwrap_or_default(),
@@ -181,14 +183,14 @@ pub(in crate::http) async fn put(
     let mut wish = Wish { class: Class::Interactive, webhook: query.webhook.clone(), key: None };
     wish.check(&limits.webhooks)?;
     wish.key = once.key().await?;
-    let receipt = state.rag.accept(&collection, vec![incoming], wish, &caller).await?;
+    let receipt = state.rag.accept(&collection, vec![incoming], wish, &caller).await?.whole()?;
     // Without room to wait the answer is the same as for a wait that was too short: 202.
     let place = if query.wait { Ticket::of(&request).wait() } else { None };
     if let (Some(job), Some(_held)) = (receipt.job, &place) {
         state.rag.wait_for(job, &caller).await?;
     }
     let get = GetDocument { tenant: caller.tenant, collection: collection.id, external_id };
-    let document = state.rag.store.call(get, principal.caller(LIMIT).deadline).await?;
+    let document = state.rag.seen_by(&caller).call(get, principal.caller(LIMIT).deadline).await?;
     let status = match receipt.job {
         None => StatusCode::OK,
         Some(_) if query.wait && document.status == "ready" => {
@@ -264,16 +266,19 @@ pub(in crate::http) async fn create_many(
 async fn respond(
     state: &Data<State>,
     collection: &mcp_rag_actors::store::Collection,
-    (documents, rejected): (Vec<Incoming>, Vec<Rejected>),
+    (documents, mut rejected): (Vec<Incoming>, Vec<Rejected>),
     vectors: Option<Value>,
     wish: Wish,
     caller: &crate::rag::Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let accepted = documents.len();
+    let mut accepted = documents.len();
     let (mut job, mut unchanged) = (None, 0);
     if accepted > 0 {
         let receipt = state.rag.accept(collection, documents, wish, caller).await?;
         job = receipt.job.map(|job| job.to_string());
+        accepted -= receipt.refused.len();
+        rejected.extend(receipt.refused);
+        rejected.sort_by_key(|one| one.line);
         unchanged = accepted.saturating_sub(receipt.changed);
     }
     let mut body = json!({"accepted": accepted, "unchanged": unchanged, "rejected": rejected, "job": job});

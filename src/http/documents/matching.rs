@@ -50,10 +50,11 @@ pub(in crate::http) async fn delete_matching(
     let collection = state.rag.catalog.get(&caller, &name).await?.id;
     let matching = Matching { tenant: caller.tenant, collection, filter };
     if request.dry_run {
-        let receipt = state.rag.store.call(CountMatching(matching), caller.deadline).await?;
+        let receipt = state.rag.seen_by(&caller).call(CountMatching(matching), caller.deadline).await?;
         return Ok(HttpResponse::Ok().json(json!({"would_delete": receipt})));
     }
-    let deleted = state.rag.store.once(once.key().await?, DeleteMatching(matching), caller.deadline).await;
+    let deleted =
+        state.rag.seen_by(&caller).once(once.key().await?, DeleteMatching(matching), caller.deadline).await;
     // Also after a failure: what was deleted until then is gone.
     state.rag.catalog.forget();
     Ok(HttpResponse::Ok().json(deleted?))

@@ -39,12 +39,14 @@ pub(super) async fn run(given: JsonObject, call: &Call) -> Result<Value, Error> 
             text.parse().map_err(|_| Error::invalid("cursor", "`cursor` is not one that this tool gave"))
         })
         .transpose()?;
-    let mut all = call.rag.catalog.all(&call.caller(LIMIT)).await?.to_vec();
+    let caller = call.caller(LIMIT);
+    let mut all = call.rag.catalog.all(&caller).await?.to_vec();
     all.retain(|collection| after.is_none_or(|after| collection.id > after));
     all.sort_by_key(|collection| collection.id);
     let more = all.len() > PAGE;
     all.truncate(PAGE);
     let cursor = all.last().filter(|_| more).map(|last| last.id.to_string());
+    let all = call.rag.catalog.counted(&caller, all).await?;
     let view = |collection: mcp_rag_actors::store::Collection| View {
         name: collection.name,
         description: collection.description,

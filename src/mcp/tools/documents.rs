@@ -66,12 +66,12 @@ pub(super) async fn ingest(given: JsonObject, call: &Call) -> Result<Value, Erro
     let incoming = new.into_incoming(external_id.clone())?;
     incoming.check(limits.ingest.max_document_bytes)?;
     let wish = Wish { class: Class::Interactive, webhook: None, key: None };
-    let receipt = call.rag.accept(&home, vec![incoming], wish, &caller).await?;
+    let receipt = call.rag.accept(&home, vec![incoming], wish, &caller).await?.whole()?;
     if let Some(job) = receipt.job {
         call.telling("reading and embedding the document", call.rag.wait_for(job, &caller)).await?;
     }
     let get = GetDocument { tenant: caller.tenant, collection: home.id, external_id };
-    let document = call.rag.store.call(get, call.caller(LIMIT).deadline).await?;
+    let document = call.rag.seen_by(&caller).call(get, call.caller(LIMIT).deadline).await?;
     if document.status == "failed" {
         let reason = document.error.unwrap_or_default();
         return Err(Error::new(Code::InvalidRequest, format!("the document cannot be ingested: {reason}")));
@@ -100,7 +100,7 @@ pub(super) async fn delete(given: JsonObject, call: &Call) -> Result<Value, Erro
     let caller = call.caller(LIMIT);
     let collection = call.rag.catalog.get(&caller, &collection).await?.id;
     let delete = DeleteDocument { tenant: caller.tenant, collection, external_id };
-    let receipt = call.rag.store.once(None, delete, caller.deadline).await?;
+    let receipt = call.rag.seen_by(&caller).once(None, delete, caller.deadline).await?;
     call.rag.catalog.forget();
     json(&serde_json::json!({ "deleted": receipt }))
 }

@@ -17,7 +17,8 @@ use super::access::{self, Scope};
 use super::call::Call;
 use super::error::of_tool;
 use crate::error::Error;
-use crate::http::body::read_value;
+use crate::http::{self, body::read_value};
+use actix_web::http::StatusCode;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -72,6 +73,7 @@ impl Name {
 /// Runs a tool for a caller who may.
 pub(super) async fn run(tool: Name, arguments: Option<JsonObject>, call: &Call) -> CallToolResult {
     let arguments = arguments.unwrap_or_default();
+    let target = target(&arguments);
     let outcome = async {
         access::require(&call.principal, tool.scope())?;
         match tool {
@@ -87,10 +89,19 @@ pub(super) async fn run(tool: Name, arguments: Option<JsonObject>, call: &Call) 
     let label = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
     metrics::counter!("mcp_rag_mcp_tool_calls_total", "tool" => tool.as_str(), "outcome" => label)
         .increment(1);
+    let status = outcome.as_ref().map_or_else(|error| http::error::status(error.code), |_| StatusCode::OK);
+    call.tell(&format!("MCP {}", tool.as_str()), target, status, tool.scope() == Scope::Ingest).await;
     match outcome {
         Ok(value) => done(value),
         Err(error) => of_tool(&error),
     }
+}
+
+/// What the arguments name: a document, or where one is to go.
+fn target(arguments: &JsonObject) -> String {
+    let named =
+        ["id", "collection", "external_id"].into_iter().filter_map(|name| arguments.get(name)?.as_str());
+    named.collect::<Vec<_>>().join("/")
 }
 
 fn done(value: Value) -> CallToolResult {

@@ -5,7 +5,7 @@ use crate::rag::{Caller, Rag};
 use bytes::Bytes;
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{
-    AcceptDocuments, Class, Collection, GetJob, HeldKey, Job, JobId, NewDocument, Raw,
+    AcceptDocuments, Class, Collection, EVERYONE, GetJob, HeldKey, Job, JobId, NewDocument, Raw,
 };
 use mcp_rag_actors::webhook::WebhookSettings;
 use mcp_rag_text::parse::MediaType;
@@ -27,6 +27,8 @@ const POLL: Duration = Duration::from_millis(500);
 /// A document as it arrives, whichever way it was sent.
 #[derive(Debug, Clone)]
 pub struct Incoming {
+    /// Its place among those sent together, from 1.
+    pub line: usize,
     pub external_id: String,
     pub title: String,
     pub uri: String,
@@ -61,6 +63,21 @@ pub struct Receipt {
     /// Absent when nothing is left to be worked on.
     pub job: Option<JobId>,
     pub changed: usize,
+    /// Those that the caller may not write.
+    pub refused: Vec<Rejected>,
+}
+
+impl Receipt {
+    /// Of one document alone.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] where it was refused.
+    pub fn whole(self) -> Result<Self, Error> {
+        match self.refused.into_iter().next() {
+            Some(refused) => Err(Error::new(Code::Forbidden, refused.error).about("acl")),
+            None => Ok(Self { refused: Vec::new(), ..self }),
+        }
+    }
 }
 
 /// A document of a bulk request that was not accepted.
@@ -110,6 +127,11 @@ impl Incoming {
         }
         for principal in &self.acl {
             text("acl", principal, MAX_EXTERNAL_ID)?;
+            if principal.is_empty() || principal == EVERYONE || principal.chars().any(char::is_control) {
+                let message =
+                    "`acl` names principals, such as `user:alice`; a document without one is everyone's";
+                return Err(Error::invalid("acl", message));
+            }
         }
         if self.content.len() > max_bytes {
             let message = format!("a document holds at most {max_bytes} bytes (ingest.max_document_bytes)");
@@ -155,6 +177,10 @@ impl Rag {
         wish: Wish,
         caller: &Caller,
     ) -> Result<Receipt, Error> {
+        let (documents, refused) = self.writable(collection, documents, caller).await?;
+        if documents.is_empty() {
+            return Ok(Receipt { job: None, changed: 0, refused });
+        }
         let new = |incoming: Incoming| NewDocument {
             content_hash: incoming.content_hash(),
             body_hash: incoming.body_hash(),
@@ -180,12 +206,12 @@ impl Rag {
         let (tenant, collection) = (caller.tenant, collection.id);
         let as_batch = false;
         let accept = AcceptDocuments { tenant, collection, documents, class, webhook, staging, as_batch };
-        let accepted = self.store.once(key, accept, caller.deadline).await?;
+        let accepted = self.seen_by(caller).once(key, accept, caller.deadline).await?;
         if accepted.changed > 0 {
             self.catalog.forget(); // new metadata shows at once
         }
         self.progress.arrived.notify_one();
-        Ok(Receipt { job: accepted.job, changed: accepted.changed })
+        Ok(Receipt { job: accepted.job, changed: accepted.changed, refused })
     }
 
     /// Waits until the job is over or the caller's deadline; returns its state then.
@@ -196,7 +222,7 @@ impl Rag {
             let get = GetJob { tenant: caller.tenant, id: job };
             // Reading the state must not be refused because the wait used up the deadline.
             let state =
-                self.store.call(get, caller.deadline.max(Deadline::within(Duration::from_secs(2)))).await?;
+                self.all.call(get, caller.deadline.max(Deadline::within(Duration::from_secs(2)))).await?;
             if state.is_over() || caller.deadline.has_passed() {
                 return Ok(state);
             }

@@ -90,7 +90,7 @@ impl Rag {
             staging: None,
             as_batch,
         };
-        let Accepted { job, changed, batch } = self.store.call(accept, caller.deadline).await?;
+        let Accepted { job, changed, batch } = self.seen_by(caller).call(accept, caller.deadline).await?;
         if changed > 0 {
             self.catalog.forget(); // new metadata shows at once
         }

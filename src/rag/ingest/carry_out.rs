@@ -144,7 +144,7 @@ async fn of_space(rag: &Rag, claim: Claim, done: Result<(), Error>, put_offs: i3
     }
     tracing::error!(%error, cause = error.cause, job = %claim.job, "work on an embedding space is given up");
     let fail = FailBuild { claim, reason: error.to_string() };
-    if let Err(error) = persist(|| rag.store.call(fail.clone(), Deadline::within(STEP))).await {
+    if let Err(error) = persist(|| rag.all.call(fail.clone(), Deadline::within(STEP))).await {
         tracing::warn!(%error, "a task that has failed is done again");
     }
     Outcome::Done
@@ -161,7 +161,7 @@ async fn fail(rag: &Rag, claim: Claim, reason: String) -> Outcome {
 
 async fn end(rag: &Rag, claim: Claim, failed: Option<String>) -> Outcome {
     let end = EndTask { claim, failed };
-    if let Err(error) = persist(|| rag.store.call(end.clone(), Deadline::within(STEP))).await {
+    if let Err(error) = persist(|| rag.all.call(end.clone(), Deadline::within(STEP))).await {
         tracing::warn!(%error, task = %end.claim.task, "a task that has ended is done again");
     }
     Outcome::Done
@@ -169,7 +169,7 @@ async fn end(rag: &Rag, claim: Claim, failed: Option<String>) -> Outcome {
 
 async fn put_off(rag: &Rag, claim: Claim, pause: Duration) -> Outcome {
     let put_off = PutOff { claim, pause };
-    if let Err(error) = persist(|| rag.store.call(put_off.clone(), Deadline::within(STEP))).await {
+    if let Err(error) = persist(|| rag.all.call(put_off.clone(), Deadline::within(STEP))).await {
         tracing::warn!(%error, task = %put_off.claim.task, "a lease runs out by itself");
     }
     Outcome::PutOff
@@ -227,7 +227,7 @@ async fn ingest(
                 warnings: warnings.clone(),
                 spaces: spaces.clone(),
             };
-            rag.store.call(publish, Deadline::within(within))
+            rag.all.call(publish, Deadline::within(within))
         };
         let published = persist(publish).instrument(info_span!(target: TARGET, "publish")).await;
         if matches!(published, Ok(Published::SpaceChanged)) {

@@ -31,7 +31,7 @@ async fn spaces_of(rag: &Rag, tenant: TenantId) -> Result<Vec<Arc<Space>>, Error
         return Ok(known.iter().filter(|space| space.is_filled()).cloned().collect());
     }
     let ensure = EnsureSpace { tenant, spec: rag.models.spec.clone() };
-    let space = persist(|| rag.store.call(ensure.clone(), Deadline::within(STEP))).await?;
+    let space = persist(|| rag.all.call(ensure.clone(), Deadline::within(STEP))).await?;
     rag.catalog.forget();
     Ok(vec![space])
 }
@@ -110,7 +110,7 @@ async fn vectors(
     needed: bool,
 ) -> Result<Vectors, Error> {
     let known = KnownEmbeddings { tenant: claim.tenant, document, space: Arc::clone(space) };
-    let mut known: Vectors = persist(|| rag.store.call(known.clone(), Deadline::within(STEP))).await?;
+    let mut known: Vectors = persist(|| rag.all.call(known.clone(), Deadline::within(STEP))).await?;
     let mut missing = Vec::new();
     for (chunk, text) in prepared.chunks.iter().zip(&prepared.embedded) {
         // A text that stands twice is embedded once.
@@ -132,7 +132,7 @@ async fn vectors(
             // Kept at once: a worker that is lost costs this batch and no more. The last goes with the rest.
             let (claim, space) = (claim.clone(), Arc::clone(space));
             let stage = StageEmbeddings { claim, document, space, vectors: vectors.clone() };
-            persist(|| rag.store.call(stage.clone(), Deadline::within(STEP))).await?;
+            persist(|| rag.all.call(stage.clone(), Deadline::within(STEP))).await?;
         }
         known.extend(vectors);
     }

@@ -14,6 +14,7 @@ mod spaces;
 mod sweep;
 mod vectors;
 mod worker;
+mod writable;
 
 pub use accept::{Incoming, Rejected, Wish, holds_nul};
 pub use attach::{Attached, Attachment, filename_of};

@@ -69,7 +69,7 @@ impl JobView {
 
 /// Calls the job's webhook once; returns when to try again, if that is to be.
 pub(super) async fn notify(rag: &Rag, claim: &Claim, url: String, attempt: i32) -> Option<Duration> {
-    let get = || rag.store.call(GetJob { tenant: claim.tenant, id: claim.job }, Deadline::within(STEP));
+    let get = || rag.all.call(GetJob { tenant: claim.tenant, id: claim.job }, Deadline::within(STEP));
     let Ok(job) = persist(get).await else { return Some(PAUSES.base) };
     let view = JobView::from(job);
     let timestamp = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
@@ -89,7 +89,7 @@ pub(super) async fn notify(rag: &Rag, claim: &Claim, url: String, attempt: i32) 
     let error = delivered.err().map(|error| error.to_string());
     let note = json!({"delivered": error.is_none(), "attempts": attempts, "error": error});
     let note = NoteDelivery { tenant: claim.tenant, id: claim.job, note };
-    if let Err(error) = persist(|| rag.store.call(note.clone(), Deadline::within(STEP))).await {
+    if let Err(error) = persist(|| rag.all.call(note.clone(), Deadline::within(STEP))).await {
         tracing::warn!(%error, job = %claim.job, "how a webhook went is not written down");
     }
     again.then(|| PAUSES.delay(attempts, 0.5))

@@ -59,7 +59,7 @@ pub(super) async fn situate(
     let hashes: Vec<Vec<u8>> = prepared.embedded.iter().map(|reads| asked(&model, reads)).collect();
     let known = || {
         let known = KnownContexts { tenant: claim.tenant, document, hashes: hashes.clone() };
-        rag.store.call(known, Deadline::within(STEP))
+        rag.all.call(known, Deadline::within(STEP))
     };
     let mut known: HashMap<Vec<u8>, String> = persist(known).await?;
     count("known", known.len());
@@ -82,7 +82,7 @@ pub(super) async fn situate(
         count("asked", said.len());
         if !said.is_empty() {
             let keep = KeepContexts { claim: claim.clone(), document, contexts: said.clone() };
-            persist(|| rag.store.call(keep.clone(), Deadline::within(STEP))).await?;
+            persist(|| rag.all.call(keep.clone(), Deadline::within(STEP))).await?;
         }
         known.extend(said);
         if away.is_some() {

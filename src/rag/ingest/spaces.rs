@@ -28,10 +28,10 @@ pub(super) async fn build(rag: &Rag, claim: &Claim, mut part: Part) -> Result<()
         let source = source_for(rag, claim, &part.space).await?;
         let most = if source.is_some() { COPIED } else { i64::try_from(MAX_TEXTS).unwrap_or(i64::MAX) };
         let next = NextLacking { tenant: claim.tenant, part: part.clone(), source, most };
-        let lacking = persist(|| rag.store.call(next.clone(), Deadline::within(STEP))).await?;
+        let lacking = persist(|| rag.all.call(next.clone(), Deadline::within(STEP))).await?;
         let Some(last) = lacking.last().map(|one| one.chunk.0) else {
             let end = EndBuild { claim: claim.clone(), space: part.space.id };
-            match persist(|| rag.store.call(end.clone(), Deadline::within(STEP))).await? {
+            match persist(|| rag.all.call(end.clone(), Deadline::within(STEP))).await? {
                 Swept::Done => return Ok(()),
                 Swept::From(chunk) => (part.from, part.to) = (chunk, None),
             }
@@ -41,7 +41,7 @@ pub(super) async fn build(rag: &Rag, claim: &Claim, mut part: Part) -> Result<()
         let vectors = vectors(rag.models.of(&part.space.spec), &part.space, &lacking).await?;
         let (space, storage) = (part.space.id, part.space.spec.storage);
         let fill = FillSpace { claim: claim.clone(), space, storage, chunks, vectors };
-        if !persist(|| rag.store.call(fill.clone(), Deadline::within(STEP))).await? {
+        if !persist(|| rag.all.call(fill.clone(), Deadline::within(STEP))).await? {
             return Ok(()); // cancelled, removed or taken over
         }
         part.from = last + 1;
@@ -94,7 +94,7 @@ async fn vectors(
 /// Removes a space, and ends its task with the last of its rows.
 pub(super) async fn remove(rag: &Rag, claim: &Claim, space: &Space) -> Result<(), Error> {
     let shrink = ShrinkSpace { claim: claim.clone(), space: space.id, most: DELETED };
-    while persist(|| rag.store.call(shrink.clone(), Deadline::within(STEP))).await? {
+    while persist(|| rag.all.call(shrink.clone(), Deadline::within(STEP))).await? {
         rag.progress.advance();
     }
     Ok(())

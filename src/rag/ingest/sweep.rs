@@ -7,7 +7,7 @@ use super::worker::STEP;
 use crate::error::Error;
 use crate::rag::Rag;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{Expire, ListExpired, SweepFiles, SweepKeys, TakeLease};
+use mcp_rag_actors::store::{Expire, ListExpired, SweepEntries, SweepFiles, SweepKeys, TakeLease};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,22 +38,26 @@ pub(super) async fn sweep(rag: &Rag, owner: &Arc<str>) {
 /// One round; whether the next one should follow at once.
 async fn once(rag: &Rag, owner: &Arc<str>, keys_due: &mut Instant) -> Result<bool, Error> {
     let lease = TakeLease { name: "sweep", owner: Arc::clone(owner), span: LEASE };
-    if !rag.store.call(lease, Deadline::within(LEASE)).await? {
+    if !rag.all.call(lease, Deadline::within(LEASE)).await? {
         return Ok(false);
     }
     if Instant::now() >= *keys_due {
-        let forgotten = rag.store.call(SweepKeys { most: KEYS }, Deadline::within(STEP)).await?;
+        let forgotten = rag.all.call(SweepKeys { most: KEYS }, Deadline::within(STEP)).await?;
+        let kept = Duration::from_secs(u64::from(rag.settings().audit.retention_days) * 24 * 3600);
+        if !kept.is_zero() {
+            rag.all.call(SweepEntries { kept, most: KEYS }, Deadline::within(STEP)).await?;
+        }
         if forgotten < i64::from(KEYS) {
             *keys_due = Instant::now() + KEYS_EVERY;
         }
     }
     // What this lets expire is found below.
-    let swept = rag.store.call(SweepFiles { most: BATCH }, Deadline::within(STEP)).await?;
-    let expired = rag.store.call(ListExpired { most: BATCH }, Deadline::within(STEP)).await?;
+    let swept = rag.all.call(SweepFiles { most: BATCH }, Deadline::within(STEP)).await?;
+    let expired = rag.all.call(ListExpired { most: BATCH }, Deadline::within(STEP)).await?;
     let found: usize = expired.iter().map(|one| one.documents.len()).sum();
     for one in expired {
         let (tenant, collection) = (one.tenant, one.collection);
-        let receipt = match rag.store.call(Expire(one), Deadline::within(STEP)).await {
+        let receipt = match rag.all.call(Expire(one), Deadline::within(STEP)).await {
             Err(error) if !Error::from(error.clone()).is_temporary() => continue, // deleted with its collection
             receipt => receipt?,
         };

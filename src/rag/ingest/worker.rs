@@ -157,7 +157,7 @@ impl Desk {
     async fn claim(&self, room: usize) -> Result<Vec<Task>, Error> {
         let most = i32::try_from(room).unwrap_or(i32::MAX);
         let claim = ClaimTasks { worker: Arc::clone(&self.name), lease: self.lease(), most };
-        Ok(self.rag.store.call(claim, Deadline::within(STEP)).await?)
+        Ok(self.rag.all.call(claim, Deadline::within(STEP)).await?)
     }
 
     fn begin(&self, task: Task, under_way: &mut JoinSet<(Key, Outcome)>) {
@@ -194,7 +194,7 @@ impl Desk {
             let tasks = before.iter().map(|(_, task)| *task).collect();
             let renew = RenewLeases { worker: Arc::clone(&self.name), lease: self.lease(), tasks };
             // Unreachable is not lost: another worker may take over only after the lease.
-            let Ok(still) = self.rag.store.call(renew, Deadline::within(self.lease())).await else {
+            let Ok(still) = self.rag.all.call(renew, Deadline::within(self.lease())).await else {
                 continue;
             };
             for lost in before.iter().filter(|key| !still.contains(key)) {
@@ -215,7 +215,7 @@ impl Desk {
 
     /// Ends jobs that have nothing left to do, though no worker did their last task.
     async fn end_jobs(&self, adopt: bool) {
-        let Ok(jobs) = self.rag.store.call(EndedJobs { adopt }, Deadline::within(STEP)).await else { return };
+        let Ok(jobs) = self.rag.all.call(EndedJobs { adopt }, Deadline::within(STEP)).await else { return };
         for (tenant, job) in jobs {
             finish(&self.rag, tenant, job).await;
             self.rag.progress.advance();
@@ -224,7 +224,7 @@ impl Desk {
 
     async fn release(&self, crashed: bool) {
         let release = ReleaseLeases { worker: Arc::clone(&self.name), crashed };
-        match self.rag.store.call(release, Deadline::within(RELEASE)).await {
+        match self.rag.all.call(release, Deadline::within(RELEASE)).await {
             Ok(0) => {}
             Ok(tasks) => tracing::info!(tasks, "leases given back"),
             Err(error) => tracing::warn!(%error, "leases not given back: they run out by themselves"),
@@ -234,7 +234,7 @@ impl Desk {
 
 async fn finish(rag: &Rag, tenant: TenantId, id: JobId) {
     let finish = FinishJob { tenant, id };
-    if let Err(error) = persist(|| rag.store.call(finish.clone(), Deadline::within(STEP))).await {
+    if let Err(error) = persist(|| rag.all.call(finish.clone(), Deadline::within(STEP))).await {
         tracing::warn!(%error, job = %id, "the job's end will be written later");
     }
 }

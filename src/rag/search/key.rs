@@ -19,7 +19,7 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn of(query: &SearchQuery, selection: &Selection, caller: &Caller) -> Self {
-        let search = search(query, caller);
+        let search = search(query, selection, caller);
         let mut digest = Sha256::new();
         add(&mut digest, &selection.space.as_ref().map(|space| space.id));
         for collection in &selection.collections {
@@ -28,7 +28,7 @@ impl Key {
         let state: [u8; 32] = digest.finalize().into();
         let mut digest = Sha256::new().chain_update(search).chain_update(state);
         add(&mut digest, &(query.top_k, query.max_tokens, &query.options.cursor));
-        let mut cache = "mcp-rag:search:3:".to_owned();
+        let mut cache = "mcp-rag:search:4:".to_owned();
         for byte in digest.finalize() {
             let _ = write!(cache, "{byte:02x}");
         }
@@ -36,13 +36,13 @@ impl Key {
     }
 }
 
-fn search(query: &SearchQuery, caller: &Caller) -> [u8; 32] {
+fn search(query: &SearchQuery, selection: &Selection, caller: &Caller) -> [u8; 32] {
     let mut digest = Sha256::new();
     // As bytes: printing hundreds of numbers costs more than the rest of the key.
     let vector = query.embedding.as_deref().unwrap_or_default();
     digest.update((vector.len() as u64).to_le_bytes());
     digest.update(vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
-    add(&mut digest, &caller.tenant);
+    add(&mut digest, &(caller.tenant, &selection.sight));
     add(&mut digest, &query.text.as_deref().map(str::trim));
     add(&mut digest, &(query.mode, &query.filter, query.min_score, query.rerank));
     let Options { also, rewrite, collapse, by_document, diversity, recency, cursor: _ } = &query.options;

@@ -5,7 +5,7 @@ use super::{Degradation, Error, SearchQuery};
 use crate::rag::{Caller, Rag};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{Found, Mode, SearchChunks, Source};
+use mcp_rag_actors::store::{Found, Mode, SearchChunks, Source, StoreHandle};
 use mcp_rag_actors::trace::TARGET;
 use std::time::Duration;
 use tracing::{Instrument, info_span};
@@ -76,6 +76,7 @@ impl Rag {
         &self,
         mut searches: Vec<(SearchChunks, f32)>,
         mode: Mode,
+        store: &StoreHandle,
         deadline: Deadline,
     ) -> Result<(Found, Source), Error> {
         if searches.len() < 2 {
@@ -83,11 +84,11 @@ impl Rag {
                 let nothing = Found { hits: Vec::new(), plan: None, complete: true };
                 return Ok((nothing, Source::Writer));
             };
-            return Ok(self.store.call_traced(search, deadline).await?);
+            return Ok(store.call_traced(search, deadline).await?);
         }
         let limit = searches.iter().map(|(search, _)| usize::from(search.limit)).max().unwrap_or_default();
         let one = |(search, weight)| async move {
-            let (found, source) = self.store.call_traced::<SearchChunks, Found>(search, deadline).await?;
+            let (found, source) = store.call_traced::<SearchChunks, Found>(search, deadline).await?;
             Ok::<_, Error>((found, weight, source))
         };
         let found: Vec<(Found, f32, Source)> =

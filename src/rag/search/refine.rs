@@ -61,7 +61,7 @@ impl Rag {
                 chunks: candidates.iter().map(|one| one.ranked.hit.chunk).collect(),
                 space: selection.space.as_ref().filter(|_| vectors).map(|space| space.id),
             };
-            match self.store.call(wanted, caller.deadline).await {
+            match self.store.seeing(selection.sight.clone()).call(wanted, caller.deadline).await {
                 Ok(details) => Some(details),
                 Err(error) => {
                     let error = Error::from(error);

@@ -78,7 +78,7 @@ pub(super) fn rows(filter: &Filter, bind: Bind<'_>) -> Vec<Leaf> {
         Filter::Attribute(key, test) => attribute(key, test, bind),
         Filter::Field(field, test) if field.is_time() => time_field(*field, test, bind),
         Filter::Field(field, test) => text_field(*field, test, bind),
-        Filter::And(_) | Filter::Or(_) | Filter::Not(_) => Vec::new(),
+        Filter::And(_) | Filter::Or(_) | Filter::Not(_) | Filter::Seen => Vec::new(),
     }
 }
 

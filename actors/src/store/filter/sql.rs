@@ -33,6 +33,10 @@ pub(in super::super) fn narrowed(
         Filter::And(filters) => all(filters, " AND ", "true"),
         Filter::Or(filters) => all(filters, " OR ", "false"),
         Filter::Not(inner) => format!("NOT {}", narrowed(inner, document, scope, bind)),
+        Filter::Seen => format!(
+            "EXISTS (SELECT FROM documents x WHERE x.tenant_id = {} AND x.document_id = {document} OFFSET 0)",
+            scope.tenant
+        ),
         Filter::Attribute(..) | Filter::Field(..) => {
             let rows = rows(filter, &mut *bind);
             let parts: Vec<String> =
@@ -73,7 +77,7 @@ pub(in super::super) fn leaves(filter: &Filter, scope: Scope<'_>, bind: Bind<'_>
         |filters: &[Filter]| filters.iter().flat_map(|filter| leaves(filter, scope, &mut *bind)).collect();
     match filter {
         Filter::And(filters) | Filter::Or(filters) => each(filters),
-        Filter::Not(_) => Vec::new(),
+        Filter::Not(_) | Filter::Seen => Vec::new(),
         Filter::Attribute(..) | Filter::Field(..) => vec![union(&rows(filter, bind), scope)],
     }
 }
@@ -114,7 +118,7 @@ fn cover(
             let sql = if parts.is_empty() { nothing(scope.collections) } else { parts.join(" UNION ") };
             Some((sum, Cover { sql, exact }))
         }
-        Filter::Not(_) => None,
+        Filter::Not(_) | Filter::Seen => None,
         Filter::Attribute(..) | Filter::Field(..) => {
             let rows = rows(filter, bind);
             let exact = rows.iter().all(|leaf| leaf.also.is_none());
@@ -137,7 +141,7 @@ fn estimate(filter: &Filter, counts: &mut dyn Iterator<Item = i64>) -> Option<(i
             let sum = all.iter().fold(0_i64, |sum, (count, _)| sum.saturating_add(*count));
             Some((sum, all.into_iter().flat_map(|(_, own)| own).collect()))
         }
-        Filter::Not(_) => None,
+        Filter::Not(_) | Filter::Seen => None,
         Filter::Attribute(..) | Filter::Field(..) => {
             let count = counts.next().unwrap_or(i64::MAX);
             Some((count, vec![count]))

@@ -5,6 +5,7 @@ use super::super::Store;
 use super::super::error::StoreError;
 use super::super::filter::{Filter, Scope, leaves, matching};
 use super::super::read::Sees;
+use super::super::sight;
 use super::SearchChunks;
 use crate::resilience::Deadline;
 use sha2::{Digest, Sha256};
@@ -30,7 +31,7 @@ pub(in super::super) struct Selected {
     pub(super) counts: Vec<i64>,
 }
 
-/// By a hash of tenant, collections and filter.
+/// By a hash of tenant, sight, collections and filter.
 type Known = HashMap<[u8; 32], (Instant, Rc<Selected>)>;
 
 #[derive(Default)]
@@ -62,7 +63,7 @@ impl Store {
         filter: &Filter,
         deadline: Deadline,
     ) -> Result<Rc<Selected>, StoreError> {
-        let about = format!("{:?} {:?} {filter:?}", search.tenant, search.collections);
+        let about = format!("{:?} {:?} {:?} {filter:?}", search.tenant, sight::current(), search.collections);
         let key = Sha256::digest(about).into();
         if let Some(known) = self.selectivities.get(&key) {
             return Ok(known);
@@ -80,7 +81,7 @@ impl Store {
         };
         let counts = match counted {
             Filter::And(_) | Filter::Or(_) => self.count(search, bound, single, deadline).await?,
-            Filter::Not(_) | Filter::Attribute(..) | Filter::Field(..) => Vec::new(),
+            Filter::Not(_) | Filter::Attribute(..) | Filter::Field(..) | Filter::Seen => Vec::new(),
         };
         let whole = |scope: Scope<'_>, bind: &mut dyn FnMut(Box<dyn ToSql + Sync>) -> String| {
             vec![matching(counted, &counts, scope, bind)]
