@@ -28,6 +28,7 @@ fn mcp(method: &'static str, params: Value, shows: bool) -> Question {
     Question { method: Method::POST, path: "/mcp".to_owned(), body: Some(params), shows, mcp: Some(method) }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 fn tool(name: &str, arguments: Value, shows: bool) -> Question {
     mcp("tools/call", json!({"name": name, "arguments": arguments}), shows)
 }

@@ -66,6 +66,9 @@ pub(crate) struct World {
     pub(crate) gone: Vec<String>,
 }
 
+/// A name, scopes, principals, and the only collection.
+type Kind = (&'static str, &'static [&'static str], &'static [&'static str], Option<&'static str>);
+
 fn run(server: &Server, arguments: &[&str]) -> Value {
     let output = binary(server.home()).args(arguments).arg("--json").output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -102,7 +105,7 @@ impl World {
 
     /// A tenant's callers, by their scopes, principals and limits.
     fn people(&mut self, tenant: usize, of: &str) {
-        let kinds: [(&str, &[&str], &[&str], Option<&'static str>); 7] = [
+        let kinds: [Kind; 7] = [
             ("admin", &["admin"], &[], None),
             ("connector", &["search", "ingest"], &["*"], None),
             ("alice", &["search", "ingest"], &["user:alice", "group:crew"], None),
