@@ -17,6 +17,7 @@ mod ingest;
 mod lab;
 mod load;
 mod made;
+mod mcp;
 mod measure;
 mod mixed;
 mod pgbench;
@@ -52,6 +53,8 @@ pub(super) enum Bench {
     Hop(hop::Hop),
     /// Cached searches with and without the actor hop and the guards, in turns.
     Guards(guards::Guards),
+    /// Calls of MCP tools beside the same by REST, and a route that does nothing.
+    Mcp(mcp::Mcp),
     /// Requests of all kinds at a fixed rate, repeated and new ones, reads and writes.
     Mixed(mixed::Mixed),
     /// A whole ingest beside the embedder alone on the same chunks.
@@ -73,6 +76,7 @@ impl Bench {
             Self::Filters(filters) => filters.run(global, settings, &mut interrupt).await?,
             Self::Hop(hop) => hop.run(global, &mut interrupt).await?,
             Self::Guards(guards) => guards.run(global, settings, &mut interrupt).await?,
+            Self::Mcp(mcp) => mcp.run(global, settings, &mut interrupt).await?,
             Self::Mixed(mixed) => mixed.run(global, settings, &mut interrupt).await?,
             Self::Ingest(ingest) => ingest.run(global, settings, &mut interrupt).await?,
         }
