@@ -1,6 +1,6 @@
 use super::{ApiError, State, access};
 use crate::error::Error;
-use crate::identity::{Gate, Identity, unauthorized};
+use crate::identity::{Door, Gate, Identity, unauthorized};
 use crate::rag::Caller;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -64,7 +64,8 @@ pub(super) async fn authenticate(
 
 async fn principal(request: &HttpRequest) -> Result<Principal, Error> {
     let state = request.app_data::<Data<State>>().ok_or_else(unauthorized)?;
-    let identity = Gate::identify(&state.gate, presented(request)).await?;
+    let door = if request.path() == "/mcp" { Door::Mcp } else { Door::Api };
+    let identity = Gate::identify(&state.gate, presented(request), door).await?;
     access::check(request.method(), request.path(), &identity)?;
     let deadline = own_deadline(request)?;
     Ok(Principal { tenant: identity.tenant, identity, deadline })
