@@ -25,6 +25,7 @@ mod formats;
 mod health;
 mod idempotency;
 mod jobs;
+mod jwt;
 mod keys;
 mod languages;
 mod matching;

@@ -1,0 +1,68 @@
+//! What a credential costs, as shares of one bare route. Not a test: run it by name, with a build for use.
+
+use super::issuer::Issuer;
+use super::sign::Signer;
+use super::{TOKEN, with};
+use reqwest::blocking::Client;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const ROUNDS: usize = 7;
+const REQUESTS: usize = 2000;
+const SECRET: &str = "a shared secret of at least thirty-two bytes";
+
+#[test]
+#[ignore = "a measurement: it needs the machine for itself"]
+#[expect(clippy::print_stderr, reason = "the numbers are what it is for")]
+fn what_each_kind_of_credential_costs() {
+    let signers = [Signer::rsa("r"), Signer::p256("e"), Signer::ed25519("d")];
+    let issuer = Issuer::start(&signers.each_ref());
+    let server = with(&issuer).env("MCP_RAG__AUTH__JWT__SECRET", SECRET).start();
+    let made = server.post("/v1/keys", &json!({"name": "k", "scopes": ["search"]})).ok(201);
+    let key = made["secret"].as_str().expect("a secret").to_owned();
+    let secret = Signer::secret(SECRET);
+    let client = Client::builder().no_proxy().build().expect("a client");
+    // Forbidden as soon as the credential is known, so that nothing else is measured.
+    let (bare, guarded) = (format!("{}/health/live", server.url()), format!("{}/v1/nowhere", server.url()));
+    let ask = |url: &str, credential: &str| {
+        let began = Instant::now();
+        let reply = client.get(url).bearer_auth(credential).send().expect("an answer");
+        reply.bytes().expect("a body");
+        began.elapsed()
+    };
+    let again = |token: String| move |_: usize| token.clone();
+    let fresh = |signer: &Signer, count: usize| -> Vec<String> {
+        (0..count).map(|n| signer.token(&json!({"jti": n, "iat": super::sign::now() - n as u64 % 60}))).collect()
+    };
+    let mut rows: Vec<(String, Vec<f64>)> = Vec::new();
+    for _ in 0..ROUNDS {
+        let mut row = |name: &str, url: &str, credential: &dyn Fn(usize) -> String| {
+            let credentials: Vec<String> = (0..REQUESTS).map(credential).collect();
+            let mut times: Vec<Duration> = credentials.iter().map(|one| ask(url, one)).collect();
+            times.sort();
+            let p50 = times[REQUESTS / 2].as_secs_f64() * 1e6;
+            match rows.iter_mut().find(|row| row.0 == name) {
+                Some(row) => row.1.push(p50),
+                None => rows.push((name.to_owned(), vec![p50])),
+            }
+        };
+        row("bare route", &bare, &again(TOKEN.to_owned()));
+        row("operator's token", &guarded, &again(TOKEN.to_owned()));
+        row("API key", &guarded, &again(key.clone()));
+        row("HS256", &guarded, &again(secret.token(&json!({}))));
+        for signer in &signers {
+            row(&format!("{} again", signer.algorithm()), &guarded, &again(signer.token(&json!({}))));
+            let tokens = fresh(signer, REQUESTS);
+            row(&format!("{} new", signer.algorithm()), &guarded, &|n| tokens[n].clone());
+        }
+    }
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let base = median(rows[0].1.clone());
+    for (name, values) in rows {
+        let p50 = median(values);
+        eprintln!("{name:20} p50 {p50:8.1} µs   {:.3} of the bare route", p50 / base);
+    }
+}
