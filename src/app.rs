@@ -85,7 +85,11 @@ impl Core {
         }
     }
 
-    async fn start_actors(tree: &Tree, settings: Settings, role: Role) -> Result<(Arc<Rag>, (Config, Config))> {
+    async fn start_actors(
+        tree: &Tree,
+        settings: Settings,
+        role: Role,
+    ) -> Result<(Arc<Rag>, (Config, Config))> {
         let (owner, app) = database(tree, &settings, role).await?;
         let migrated = store::migrate(&owner, settings.database.migrate).await?;
         store::take_role(&app).await?;
@@ -183,9 +187,8 @@ async fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>) {
 /// Where keys alone let callers in, there must be one.
 async fn require_key(settings: &Settings, store: &StoreHandle) -> Result<()> {
     let auth = &settings.auth;
-    let none_needed = settings.environment == Environment::Development
-        || auth.token.is_some()
-        || auth.jwt.is_on();
+    let none_needed =
+        settings.environment == Environment::Development || auth.token.is_some() || auth.jwt.is_on();
     if none_needed || store.call(AnyKey, Deadline::within(LOOK)).await? {
         return Ok(());
     }

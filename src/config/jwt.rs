@@ -30,7 +30,8 @@ pub struct JwtSettings {
     pub tenant: Option<String>,
     pub tenant_claim: String,
     pub scope_claim: String,
-    pub scope_prefix: String,
+    /// In front of each scope of ours.
+    pub scope_prefix: Option<String>,
     pub groups_claim: String,
     pub collections_claim: String,
     pub jwks_timeout_ms: u64,

@@ -32,7 +32,9 @@ pub enum Credential {
     Token,
     Key(KeyId),
     /// A token of the issuer that `auth.jwt` names: whom it is about.
-    Jwt { subject: String },
+    Jwt {
+        subject: String,
+    },
     /// The server itself, at work in the background.
     Server,
 }

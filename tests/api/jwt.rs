@@ -50,5 +50,8 @@ fn refused(server: &Server, token: &str, reason: &str) {
     let error = reply.error(401, "invalid_token");
     let message = error["message"].as_str().expect("a message");
     assert!(message.contains(reason), "{message} is not about: {reason}");
-    assert!(challenge.starts_with("Bearer error=\"invalid_token\"") && challenge.contains(message), "{challenge}");
+    assert!(
+        challenge.starts_with("Bearer error=\"invalid_token\"") && challenge.contains(message),
+        "{challenge}"
+    );
 }

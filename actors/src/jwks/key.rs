@@ -74,7 +74,10 @@ struct Key {
 
 #[derive(Debug)]
 enum Material {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// An uncompressed point.
     P256(Vec<u8>),
     Ed25519(Vec<u8>),
@@ -96,8 +99,9 @@ impl Key {
                 signed.text,
                 signed.signature,
             ),
-            Material::P256(point) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
-                .verify(signed.text, signed.signature),
+            Material::P256(point) => {
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(signed.text, signed.signature)
+            }
             Material::Ed25519(point) => {
                 UnparsedPublicKey::new(&ED25519, point).verify(signed.text, signed.signature)
             }
@@ -150,7 +154,8 @@ impl KeySet {
     /// A token that names no key is tried with all that have none either or could be meant, a few at most.
     pub(super) fn verify(&self, signed: &Signed<'_>) -> Verdict {
         let meant = |key: &&Key| {
-            key.algorithm() == signed.algorithm && signed.kid.is_none_or(|kid| key.kid.as_deref() == Some(kid))
+            key.algorithm() == signed.algorithm
+                && signed.kid.is_none_or(|kid| key.kid.as_deref() == Some(kid))
         };
         let mut candidates = self.0.iter().filter(meant).take(MOST_TRIED).peekable();
         if candidates.peek().is_none() {
@@ -173,7 +178,8 @@ fn read(raw: RawKey) -> Option<Key> {
     let bytes = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_deref()?).ok();
     let material = match (raw.kty.as_str(), raw.crv.as_deref()) {
         ("RSA", _) => {
-            let number = |text| bytes(text).map(|all| all.into_iter().skip_while(|byte| *byte == 0).collect());
+            let number =
+                |text| bytes(text).map(|all| all.into_iter().skip_while(|byte| *byte == 0).collect());
             let (n, e): (Vec<u8>, Vec<u8>) = (number(&raw.n)?, number(&raw.e)?);
             (RSA_BYTES.contains(&n.len()) && e.len() <= 4).then_some(Material::Rsa { n, e })?
         }
@@ -181,9 +187,7 @@ fn read(raw: RawKey) -> Option<Key> {
             let point = [vec![4], bytes(&raw.x)?, bytes(&raw.y)?].concat();
             (point.len() == 65).then_some(Material::P256(point))?
         }
-        ("OKP", Some("Ed25519")) => {
-            Material::Ed25519(bytes(&raw.x).filter(|point| point.len() == 32)?)
-        }
+        ("OKP", Some("Ed25519")) => Material::Ed25519(bytes(&raw.x).filter(|point| point.len() == 32)?),
         _ => return None,
     };
     let key = Key { kid: raw.kid, material };

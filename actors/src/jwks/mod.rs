@@ -3,8 +3,8 @@
 //! * The keys lie beside the handle, so that verifying a signature costs no hop and a restart forgets nothing.
 //! * They are fetched anew in the background before their time is up. While that fails the last good ones are kept,
 //!   for [`JwksSettings::stale`]; then none are there, and nobody knows whether a credential is good.
-//! * A key that is not known may be a new one: they are looked for at once, by one fetch for all who wait, and no
-//!   two fetches begin within [`JwksSettings::cooldown`], however many keys are invented.
+//! * A key that is not known may be a new one: it is looked for at once, by one fetch for all who wait. No two such
+//!   fetches begin within [`JwksSettings::cooldown`], however many keys are invented.
 //! * Overload: [`MOST_WAITING`] calls wait for a fetch; more are refused.
 //! * Cancel safety: the fetch is the actor's own and goes on without those who wait for it.
 
@@ -35,7 +35,7 @@ pub struct JwksSettings {
     pub timeout: Duration,
     /// How long fetched keys are good at most, whatever their issuer says, and where it says nothing.
     pub longest: Duration,
-    /// Between two fetches, at least; a file is looked at as often.
+    /// Between two fetches for keys that are not known, and between two others, at least; a file is looked at as often.
     pub cooldown: Duration,
     /// How long the last good keys are kept while no newer ones can be had.
     pub stale: Duration,
@@ -80,9 +80,11 @@ struct State {
     generation: u64,
     /// When they were seen last, and for how long that is good.
     fetched: Option<(Instant, Duration)>,
-    attempts: u64,
+    /// When the last look that is over began, and whether it failed.
     attempted: Option<Instant>,
     failed: bool,
+    /// When the last look began that was for a key that is not known.
+    wanted: Option<Instant>,
 }
 
 impl State {
@@ -154,49 +156,54 @@ impl JwksHandle {
     /// # Cancel safety
     /// Nothing is lost: what was begun for it goes on.
     pub async fn verify(&self, signed: &Signed<'_>, deadline: Deadline) -> Result<u64, JwksError> {
-        let state = self.shared.state.borrow().clone();
-        let verdict = if state.is_good(self.shared.settings.stale) {
-            state.keys.verify(signed)
-        } else {
-            Verdict::Unknown
-        };
-        match verdict {
-            Verdict::Good => Ok(state.generation),
-            Verdict::Bad => Err(JwksError::Signature),
-            Verdict::Unknown => {
-                let newer = self.newer(&state, deadline).await?;
-                match newer.keys.verify(signed) {
-                    Verdict::Good => Ok(newer.generation),
-                    Verdict::Bad => Err(JwksError::Signature),
-                    Verdict::Unknown => Err(JwksError::Unknown),
+        let (asked, stale) = (Instant::now(), self.shared.settings.stale);
+        let mut state = self.shared.state.borrow().clone();
+        let mut last = false;
+        loop {
+            let verdict = if state.is_good(stale) { state.keys.verify(signed) } else { Verdict::Unknown };
+            match verdict {
+                Verdict::Good => return Ok(state.generation),
+                Verdict::Bad => return Err(JwksError::Signature),
+                // Without an answer from the issuer nobody can say that a key is wrong.
+                Verdict::Unknown if last && (state.failed || !state.is_good(stale)) => {
+                    return Err(JwksError::Away);
                 }
+                Verdict::Unknown if last => return Err(JwksError::Unknown),
+                Verdict::Unknown => (state, last) = self.newer(&state, asked, deadline).await?,
             }
         }
     }
 
-    /// The keys after one more look.
-    async fn newer(&self, seen: &State, deadline: Deadline) -> Result<State, JwksError> {
-        let settings = &self.shared.settings;
+    /// Other keys than those seen, or the same and that there are no others.
+    async fn newer(
+        &self,
+        seen: &State,
+        asked: Instant,
+        deadline: Deadline,
+    ) -> Result<(State, bool), JwksError> {
         let mut news = self.shared.state.subscribe();
         let now = news.borrow_and_update().clone();
-        let answer = |state: State| {
-            // Without an answer from the issuer nobody can say that a key is wrong.
-            if state.failed || !state.is_good(settings.stale) { Err(JwksError::Away) } else { Ok(state) }
-        };
         if now.generation != seen.generation {
-            return answer(now);
+            return Ok((now, false));
         }
-        if now.attempted.is_some_and(|at| at.elapsed() < settings.cooldown) {
-            return answer(now);
+        let recent = now.wanted.filter(|at| at.elapsed() < self.shared.settings.cooldown);
+        // A look that began before the question says nothing about it, but for one that others wait for.
+        let since = recent.unwrap_or(asked);
+        if now.attempted.is_some_and(|at| at >= since) {
+            return Ok((now, true));
         }
-        if self.shared.circuit.is_open() {
-            return Err(JwksError::Away);
+        if recent.is_none() {
+            if self.shared.circuit.is_open() {
+                return Err(JwksError::Away);
+            }
+            self.shared.wanted.notify_one();
         }
         let _place = self.shared.waiting.try_acquire().map_err(|_| JwksError::Overloaded)?;
-        self.shared.wanted.notify_one();
-        let looked = news.wait_for(|state| state.attempts > now.attempts);
-        match tokio::time::timeout_at(deadline.instant().into(), looked).await {
-            Ok(Ok(state)) => answer(state.clone()),
+        let looked = |state: &State| {
+            state.generation != seen.generation || state.attempted.is_some_and(|at| at >= since)
+        };
+        match tokio::time::timeout_at(deadline.instant().into(), news.wait_for(looked)).await {
+            Ok(Ok(state)) => Ok((state.clone(), state.attempted.is_some_and(|at| at >= since))),
             Ok(Err(_)) | Err(_) => Err(JwksError::Away),
         }
     }

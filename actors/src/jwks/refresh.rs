@@ -35,16 +35,20 @@ impl Refresher {
     /// Looks whenever it is time, or somebody wants to know. Never ends.
     async fn keep(self, lifeline: Lifeline) {
         loop {
-            tokio::select! {
-                () = sleep_until(self.due().into()) => {}
-                () = self.shared.wanted.notified() => {}
-            }
-            let attempted = self.shared.state.borrow().attempted;
-            if attempted.is_some_and(|at| at.elapsed() < self.shared.settings.cooldown) {
-                continue;
+            let wanted = tokio::select! {
+                () = sleep_until(self.due().into()) => false,
+                () = self.shared.wanted.notified() => true,
+            };
+            let began = Instant::now();
+            if wanted {
+                let before = self.shared.state.borrow().wanted;
+                if before.is_some_and(|at| at.elapsed() < self.shared.settings.cooldown) {
+                    continue;
+                }
+                self.shared.state.send_modify(|state| state.wanted = Some(began));
             }
             lifeline.failpoint("fetch");
-            self.look().await;
+            self.look(began).await;
         }
     }
 
@@ -56,18 +60,25 @@ impl Refresher {
             Some((_, good)) if !state.failed => good.mul_f64(0.75),
             _ => Duration::from_millis(self.shared.circuit.status().retry_in_ms.unwrap_or(0)),
         };
-        (attempted + settings.cooldown).max(if state.failed { Instant::now() + pause } else { attempted + pause })
+        (attempted + settings.cooldown).max(if state.failed {
+            Instant::now() + pause
+        } else {
+            attempted + pause
+        })
     }
 
-    async fn look(&self) {
-        let began = Instant::now();
+    async fn look(&self, began: Instant) {
         let fetched = match self.shared.circuit.admit() {
             Ok(pass) => {
                 let fetched = self.source.fetch().await.and_then(|fetched| {
                     let keys = KeySet::parse(&fetched.bytes).map_err(str::to_owned)?;
                     Ok((fetched, keys))
                 });
-                if fetched.is_ok() { pass.succeed() } else { pass.fail() }
+                if fetched.is_ok() {
+                    pass.succeed()
+                } else {
+                    pass.fail()
+                }
                 fetched
             }
             Err(open) => Err(open.to_string()),
@@ -93,7 +104,6 @@ impl Refresher {
     }
 
     fn take_over(&self, state: &mut State, fetched: Result<(Fetched, KeySet), String>, began: Instant) {
-        state.attempts += 1;
         state.attempted = Some(began);
         state.failed = fetched.is_err();
         let Ok((fetched, keys)) = fetched else { return };
@@ -108,7 +118,8 @@ impl Refresher {
         state.fetched = Some((began, good));
         let digest = hash(&fetched.bytes);
         if state.generation == 0 || digest != state.digest {
-            *state = State { keys: Arc::new(keys), digest, generation: state.generation + 1, ..state.clone() };
+            *state =
+                State { keys: Arc::new(keys), digest, generation: state.generation + 1, ..state.clone() };
         }
     }
 }

@@ -88,7 +88,10 @@ fn text(error: reqwest::Error) -> String {
 
 fn max_age(control: &str) -> Option<Duration> {
     let mut directives = control.split(',').map(str::trim);
-    if directives.clone().any(|one| one.eq_ignore_ascii_case("no-store") || one.eq_ignore_ascii_case("no-cache")) {
+    if directives
+        .clone()
+        .any(|one| one.eq_ignore_ascii_case("no-store") || one.eq_ignore_ascii_case("no-cache"))
+    {
         return Some(Duration::ZERO);
     }
     let seconds = directives.find_map(|one| {

@@ -26,7 +26,8 @@ pub(super) struct Claims {
 }
 
 const SUBJECT: Refusal = Refusal::Malformed("the token's `sub` is no text of 1 to 256 bytes");
-const TIMES: Refusal = Refusal::Malformed("the token's `exp` is missing, or `exp`, `nbf` or `iat` is no time");
+const TIMES: Refusal =
+    Refusal::Malformed("the token's `exp` is missing, or `exp`, `nbf` or `iat` is no time");
 const SCOPES: Refusal = Refusal::Malformed("the token's scopes are neither a text nor a list of texts");
 const GROUPS: Refusal = Refusal::Malformed("the token's groups are no list of at most 256 names");
 const COLLECTIONS: Refusal =
@@ -109,7 +110,8 @@ fn scopes(claims: &Map<String, Value>, settings: &JwtSettings) -> Result<Scopes,
         }
         Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => return Err(SCOPES),
     }
-    Ok(Scopes::read(named.into_iter().filter_map(|name| name.strip_prefix(&settings.scope_prefix))))
+    let prefix = settings.scope_prefix.as_deref().unwrap_or_default();
+    Ok(Scopes::read(named.into_iter().filter_map(|name| name.strip_prefix(prefix))))
 }
 
 /// One name, or a list of them.

@@ -26,7 +26,9 @@ impl Refusal {
             Self::Signature => "the token's signature is wrong",
             Self::Expired => "the token has expired",
             Self::NotYet => "the token is not valid yet",
-            Self::TooLong => "the token is valid for longer than is accepted here, or does not say since when",
+            Self::TooLong => {
+                "the token is valid for longer than is accepted here, or does not say since when"
+            }
             Self::Issuer => "the token is of another issuer",
             Self::Audience => "the token is for another audience",
             Self::Tenant => "the token's tenant does not exist here",

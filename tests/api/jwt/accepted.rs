@@ -38,7 +38,10 @@ fn every_algorithm_is_accepted_with_its_own_key_beside_the_token_and_api_keys() 
         let all = system[list].as_array().expect("a list");
         all.iter().find(|one| one["name"] == "jwks").cloned().unwrap_or_else(|| panic!("{system}"))
     };
-    assert_eq!((&named("actors")["state"], &named("breakers")["state"]), (&json!("running"), &json!("closed")));
+    assert_eq!(
+        (&named("actors")["state"], &named("breakers")["state"]),
+        (&json!("running"), &json!("closed"))
+    );
     let metrics = server.admin("/metrics").text();
     assert!(metrics.contains("mcp_rag_tokens_total{outcome=\"accepted\"}"), "{metrics}");
     assert!(metrics.contains("mcp_rag_jwks_fetches_total{outcome=\"changed\"} 1"), "{metrics}");
@@ -46,7 +49,10 @@ fn every_algorithm_is_accepted_with_its_own_key_beside_the_token_and_api_keys() 
     for signer in signers.iter().chain([&secret]) {
         let token = signer.token(&json!({}));
         let payload = token.split('.').nth(1).expect("a payload");
-        assert!(!server.log().contains(&payload[..40]) && !server.log().contains("alice"), "nothing is logged");
+        assert!(
+            !server.log().contains(&payload[..40]) && !server.log().contains("alice"),
+            "nothing is logged"
+        );
     }
 }
 

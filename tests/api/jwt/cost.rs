@@ -32,7 +32,9 @@ fn what_each_kind_of_credential_costs() {
     };
     let again = |token: String| move |_: usize| token.clone();
     let fresh = |signer: &Signer, count: usize| -> Vec<String> {
-        (0..count).map(|n| signer.token(&json!({"jti": n, "iat": super::sign::now() - n as u64 % 60}))).collect()
+        (0..count)
+            .map(|n| signer.token(&json!({"jti": n, "iat": super::sign::now() - n as u64 % 60})))
+            .collect()
     };
     let mut rows: Vec<(String, Vec<f64>)> = Vec::new();
     for _ in 0..ROUNDS {

@@ -10,7 +10,10 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub(super) enum Mood {
     /// Publishes these bytes, good for so many seconds.
-    Keys { body: String, max_age: Option<u64> },
+    Keys {
+        body: String,
+        max_age: Option<u64>,
+    },
     Status(u16),
     /// Accepts a connection, and says nothing for so long.
     Silent(Duration),
@@ -80,11 +83,15 @@ fn answer(stream: &TcpStream, shared: &Mutex<Inner>) {
         inner.mood.clone()
     };
     let whole = |status: &str, header: &str, body: &str| {
-        format!("HTTP/1.1 {status}\r\n{header}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+        format!(
+            "HTTP/1.1 {status}\r\n{header}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
     };
     let text = match mood {
         Mood::Keys { body, max_age } => {
-            let header = max_age.map(|age| format!("cache-control: public, max-age={age}\r\n")).unwrap_or_default();
+            let header =
+                max_age.map(|age| format!("cache-control: public, max-age={age}\r\n")).unwrap_or_default();
             whole("200 OK", &header, &body)
         }
         Mood::Status(status) => whole(&format!("{status} x"), "", ""),

@@ -14,7 +14,8 @@ const SECRET: &str = "a shared secret of at least thirty-two bytes";
 fn times_issuer_and_audience_are_checked_within_the_leeway() {
     let signer = Signer::ed25519("1");
     let issuer = Issuer::start(&[&signer]);
-    let server = with(&issuer).set("auth.jwt.leeway_ms", 10_000).set("auth.jwt.max_lifetime_ms", 600_000).start();
+    let server =
+        with(&issuer).set("auth.jwt.leeway_ms", 10_000).set("auth.jwt.max_lifetime_ms", 600_000).start();
     for good in [
         json!({"exp": now() - 5}),
         json!({"nbf": now() + 5}),
@@ -68,7 +69,9 @@ fn no_token_chooses_how_it_is_verified() {
     // The public key, in the forms in which libraries held it, as the secret of an HMAC.
     let jwk = rsa.jwk();
     let n = jwk["n"].as_str().expect("a modulus");
-    for secret in [jwk.to_string().into_bytes(), n.as_bytes().to_vec(), STANDARD.encode(n).into_bytes(), vec![]] {
+    for secret in
+        [jwk.to_string().into_bytes(), n.as_bytes().to_vec(), STANDARD.encode(n).into_bytes(), vec![]]
+    {
         let forger = Signer { kid: "r".to_owned(), pair: Pair::Secret(secret) };
         refused(&server, &forger.token(&json!({})), "signature is wrong");
         refused(&server, &forger.sign(&json!({"alg": "RS256", "kid": "r"}), &claims), "signature is wrong");
@@ -79,14 +82,16 @@ fn no_token_chooses_how_it_is_verified() {
     refused(&server, &rsa.sign(&json!({"alg": "ES256", "kid": "r"}), &claims), "not known");
     let own = json!({"alg": "RS256", "kid": "r", "jwk": other.jwk(), "jku": issuer.url, "x5u": issuer.url});
     refused(&server, &other.sign(&own, &claims), "signature is wrong");
-    refused(&server, &rsa.sign(&json!({"alg": "RS256", "kid": "r", "crit": ["exp"]}), &claims), "no JSON Web Token");
+    refused(
+        &server,
+        &rsa.sign(&json!({"alg": "RS256", "kid": "r", "crit": ["exp"]}), &claims),
+        "no JSON Web Token",
+    );
     refused(&server, &rsa.sign(&json!({"alg": "RS256", "kid": "r", "typ": "logout+jwt"}), &claims), "type");
     list(&server, &rsa.token(&json!({}))).ok(200);
 
-    let narrow = with(&issuer)
-        .env("MCP_RAG__AUTH__JWT__SECRET", SECRET)
-        .set("auth.jwt.algorithms", "ES256")
-        .start();
+    let narrow =
+        with(&issuer).env("MCP_RAG__AUTH__JWT__SECRET", SECRET).set("auth.jwt.algorithms", "ES256").start();
     list(&narrow, &p256.token(&json!({}))).ok(200);
     refused(&narrow, &rsa.token(&json!({})), "not accepted");
     refused(&narrow, &Signer::secret(SECRET).token(&json!({})), "not accepted");

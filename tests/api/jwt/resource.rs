@@ -36,9 +36,10 @@ fn access_tokens_for_the_resource_work_at_mcp_and_others_are_told_where_to_get_o
     refused(&server, &access, "another audience");
     tools(&signer.token(&json!({}))).ok(200);
 
-    for (changes, reason) in
-        [(json!({"aud": "https://other.example.com/mcp"}), "another audience"), (json!({"aud": RESOURCE, "exp": 1}), "expired")]
-    {
+    for (changes, reason) in [
+        (json!({"aud": "https://other.example.com/mcp"}), "another audience"),
+        (json!({"aud": RESOURCE, "exp": 1}), "expired"),
+    ] {
         let reply = tools(&signer.token(&changes));
         let challenge = reply.header("www-authenticate").to_owned();
         let error = reply.error(401, "invalid_token");
@@ -47,10 +48,14 @@ fn access_tokens_for_the_resource_work_at_mcp_and_others_are_told_where_to_get_o
             assert!(challenge.contains(part), "{challenge}");
         }
     }
-    let put = json!({"name": "ingest_document", "arguments": {"collection": "a", "external_id": "b", "text": "c"}});
+    let put =
+        json!({"name": "ingest_document", "arguments": {"collection": "a", "external_id": "b", "text": "c"}});
     let reply = call(&server, &access, "tools/call", &put);
     let challenge = reply.header("www-authenticate").to_owned();
     reply.error(403, "forbidden");
-    assert!(challenge.contains("error=\"insufficient_scope\"") && challenge.contains(METADATA), "{challenge}");
+    assert!(
+        challenge.contains("error=\"insufficient_scope\"") && challenge.contains(METADATA),
+        "{challenge}"
+    );
     list(&server, super::TOKEN).ok(200);
 }

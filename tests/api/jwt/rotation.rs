@@ -4,15 +4,17 @@ use super::{builder, list, refused, with};
 use crate::support::eventually;
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 const OLD: &str = "the old shared secret of at least 32 bytes";
+const COOLDOWN: Duration = Duration::from_millis(200);
 const NEW: &str = "the new shared secret of at least 32 bytes";
 
 #[test]
 fn keys_are_rotated_under_load_without_one_refused_request() {
     let signers: Vec<Signer> = (0..4).map(|n| Signer::p256(&n.to_string())).collect();
     let issuer = Issuer::start(&[&signers[0]]);
-    let server = with(&issuer).set("auth.jwt.jwks_cooldown_ms", 200).start();
+    let server = with(&issuer).set("auth.jwt.jwks_cooldown_ms", COOLDOWN.as_millis()).start();
     list(&server, &signers[0].token(&json!({}))).ok(200);
     let (current, stop, answered) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
     let failures: Vec<String> = std::thread::scope(|scope| {
@@ -32,11 +34,11 @@ fn keys_are_rotated_under_load_without_one_refused_request() {
         };
         let clients: Vec<_> = (0..4).map(|_| client()).collect();
         for next in 1..signers.len() {
-            let goal = answered.load(Ordering::SeqCst) + 60;
-            eventually("requests are answered", || answered.load(Ordering::SeqCst) >= goal);
+            let (goal, due) = (answered.load(Ordering::SeqCst) + 60, Instant::now() + COOLDOWN);
+            let more = || answered.load(Ordering::SeqCst) >= goal && Instant::now() >= due;
+            eventually("requests are answered, and the cooldown is over", more);
             // Published in the same moment in which it is first used; the one before is still in use.
             let seen = issuer.fetches();
-            std::thread::sleep(std::time::Duration::from_millis(250));
             issuer.publish(&[&signers[next - 1], &signers[next]]);
             current.store(next, Ordering::SeqCst);
             eventually("the new key is fetched", || issuer.fetches() > seen);
@@ -76,8 +78,7 @@ fn a_replaced_secret_is_accepted_for_the_overlap_and_tokens_of_both_work_meanwhi
         std::fs::rename(secrets.join(".new"), secrets.join("auth__jwt__secret")).expect("replaced");
     };
     write(OLD);
-    let mut server =
-        builder().set("reload.interval_ms", 100).set("auth.overlap_ms", 3000).start_in(home);
+    let mut server = builder().set("reload.interval_ms", 100).set("auth.overlap_ms", 3000).start_in(home);
     let (old, new) = (Signer::secret(OLD).token(&json!({})), Signer::secret(NEW).token(&json!({})));
     list(&server, &old).ok(200);
     refused(&server, &new, "signature is wrong");

@@ -42,7 +42,11 @@ pub(super) fn claims(changes: &Value) -> Value {
     });
     let all = claims.as_object_mut().expect("an object");
     for (name, value) in changes.as_object().expect("an object") {
-        if value.is_null() { all.remove(name) } else { all.insert(name.clone(), value.clone()) };
+        if value.is_null() {
+            all.remove(name)
+        } else {
+            all.insert(name.clone(), value.clone())
+        };
     }
     claims
 }

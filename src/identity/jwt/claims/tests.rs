@@ -83,8 +83,12 @@ fn issuer_audience_subject_and_tenant_must_be_there_and_right() {
 #[test]
 fn scopes_groups_and_collections_are_read_in_either_form_and_bounded() {
     let plain = settings(&[]);
-    let named = |claims: Value, settings: &JwtSettings| check(&claims, settings, 0.0).map(|one| one.scopes.names());
-    assert_eq!(named(json!({"scope": "openid search ingest"}), &plain), Ok(vec!["search".into(), "ingest".into()]));
+    let named =
+        |claims: Value, settings: &JwtSettings| check(&claims, settings, 0.0).map(|one| one.scopes.names());
+    assert_eq!(
+        named(json!({"scope": "openid search ingest"}), &plain),
+        Ok(vec!["search".into(), "ingest".into()])
+    );
     assert_eq!(named(json!({"scope": ["admin"]}), &plain), Ok(vec!["admin".into()]));
     assert_eq!(named(json!({}), &plain), Ok(vec![]));
     assert_eq!(named(json!({"scope": 7}), &plain), Err(SCOPES));
