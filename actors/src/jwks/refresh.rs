@@ -75,9 +75,9 @@ impl Refresher {
                     Ok((fetched, keys))
                 });
                 if fetched.is_ok() {
-                    pass.succeed()
+                    pass.succeed();
                 } else {
-                    pass.fail()
+                    pass.fail();
                 }
                 fetched
             }

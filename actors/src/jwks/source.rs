@@ -79,7 +79,6 @@ pub(super) fn read_file(path: &Path) -> Result<Fetched, String> {
 }
 
 /// Without the URL, and with the cause: "error sending request" alone says little.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn text(error: reqwest::Error) -> String {
     let error = error.without_url();
     let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();

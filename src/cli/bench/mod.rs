@@ -68,7 +68,7 @@ impl Bench {
         settings.auth.jwt.issuer = None;
         let mut interrupt = Interrupt::new()?;
         match self {
-            Self::Search(search) => search.run(global, settings, &mut interrupt).await?,
+            Self::Search(search) => Box::pin(search.run(global, settings, &mut interrupt)).await?,
             Self::Scale(scale) => Box::pin(scale.run(global, settings, &mut interrupt)).await?,
             Self::Chroma(beside) => Box::pin(beside.run(global, settings, &mut interrupt)).await?,
             Self::Filters(filters) => filters.run(global, settings, &mut interrupt).await?,

@@ -21,7 +21,7 @@ use crate::config::{JwtSettings, Settings};
 use crate::error::Error;
 use crate::rag::Rag;
 use claims::Claims;
-use mcp_rag_actors::jwks::{Algorithm, Signed};
+use mcp_rag_actors::jwks::{Algorithm, JwksHandle, Signed};
 use mcp_rag_actors::resilience::Deadline;
 use moka::future::Cache;
 use refusal::{Refusal, count, unverified};
@@ -86,7 +86,7 @@ impl Tokens {
             return Err(Token::parse(presented).err().unwrap_or(Refusal::Algorithm).into());
         }
         let hash: [u8; 32] = Sha256::digest(presented).into();
-        let generation = self.rag.jwks.as_ref().and_then(|jwks| jwks.generation());
+        let generation = self.rag.jwks.as_ref().and_then(JwksHandle::generation);
         let known = self.verified.get(&hash).await;
         let known = known.filter(|known| Some(known.generation) == generation && now < known.until);
         let verified = match known {

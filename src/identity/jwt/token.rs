@@ -55,7 +55,7 @@ impl<'a> Token<'a> {
             return Err(malformed);
         }
         // A token that says it is for something else, such as `logout+jwt`, is no access token.
-        let kind = header.typ.as_deref().map(|typ| typ.to_ascii_lowercase());
+        let kind = header.typ.as_deref().map(str::to_ascii_lowercase);
         let kind = kind.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ));
         if kind.is_some_and(|kind| !matches!(kind, "jwt" | "at+jwt")) {
             return Err(Refusal::Malformed("the token is of a type that is not accepted here"));

@@ -1,9 +1,9 @@
 use super::issuer::Issuer;
 use super::sign::Signer;
 use super::{TOKEN, builder, list, refused, send, with};
-use crate::support::{Server, binary, eventually, ids};
+use crate::support::{Reply, Server, binary, eventually, ids};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const SECRET: &str = "a shared secret of at least thirty-two bytes";
 
@@ -91,7 +91,7 @@ fn a_token_is_good_for_its_own_tenant_scopes_and_collections_alone() {
     let server = with(&issuer).start();
     let made = binary(server.home()).args(["tenants", "create", "acme", "--json"]).output().expect("it runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let acme: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let acme: Value = serde_json::from_slice(&made.stdout).expect("JSON");
     for name in ["mine", "theirs"] {
         server.create(name);
         server.ingest(name, &[(&format!("doc-{name}"), &format!("The {name} lantern glows at night."))]);
@@ -124,6 +124,21 @@ fn a_token_is_good_for_its_own_tenant_scopes_and_collections_alone() {
     let admin = signer.token(&json!({"scope": ["admin"]}));
     send(&server, Method::GET, "/v1/keys", &admin, None).ok(200);
     server.get("/v1/keys").ok(200);
+}
+
+#[test]
+fn a_write_that_is_repeated_with_a_renewed_token_is_done_once() {
+    let signer = Signer::secret(SECRET);
+    let server = builder().env("MCP_RAG__AUTH__JWT__SECRET", SECRET).start();
+    let create = |claims: Value| {
+        let client = reqwest::blocking::Client::new();
+        let request = client.post(format!("{}/v1/collections", server.url()));
+        let request = request.bearer_auth(signer.token(&claims)).header("idempotency-key", "one");
+        Reply::read(request.json(&json!({"name": "notes"})).send().expect("an answer"))
+    };
+    let first = create(json!({"scope": "ingest"})).ok(201);
+    assert_eq!(create(json!({"scope": "ingest", "exp": super::sign::now() + 400})).ok(201), first);
+    create(json!({"scope": "ingest", "sub": "bob"})).error(409, "conflict");
 }
 
 #[test]

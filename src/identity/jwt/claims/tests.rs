@@ -2,7 +2,7 @@ use super::*;
 use crate::config::{Settings, Sources};
 use serde_json::json;
 
-fn settings(more: &[(&str, &str)]) -> JwtSettings {
+fn settings(more: &[(&str, &str)]) -> Box<JwtSettings> {
     let base = [
         ("issuer", "https://login.example.com"),
         ("audience", "rag,other"),
