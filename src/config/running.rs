@@ -66,11 +66,15 @@ impl Running {
         valid.fold(same(current), |accepted: Choice, (token, _)| accepted | same(token)).into()
     }
 
-    /// Whether `auth.jwt.secret`, or one that was replaced less than `auth.overlap_ms` ago, fulfils a condition.
-    pub fn any_token_secret(&self, now: Instant, condition: impl Fn(&SecretString) -> bool) -> bool {
+    /// Looks for something with `auth.jwt.secret`, and then with those that were replaced less than `auth.overlap_ms` ago.
+    pub fn find_token_secret<T>(
+        &self,
+        now: Instant,
+        find: impl FnMut(&SecretString) -> Option<T>,
+    ) -> Option<T> {
         let (settings, retired) = (self.current.load(), self.secrets.0.load());
         let valid = retired.iter().filter(|(_, until)| now < *until).map(|(secret, _)| secret);
-        settings.auth.jwt.secret.iter().chain(valid).any(condition)
+        settings.auth.jwt.secret.iter().chain(valid).find_map(find)
     }
 
     /// Takes over a snapshot that differs; only the watcher calls it, one call at a time.

@@ -3,8 +3,8 @@
 //! * Each step asks less of what it trusts: form, algorithm, signature, and only then claims.
 //! * HS256 is for `auth.jwt.secret`, the other algorithms for the issuer's public keys: a key is good for one
 //!   algorithm, so that none can be taken for another's.
-//! * What public keys have verified is remembered, by hash: for [`REMEMBERED`], never past the token's end, and not
-//!   once the keys have changed. HMAC costs no more than finding it again would.
+//! * What was verified is remembered, by hash: for [`REMEMBERED`], never past the token's end, and not once the keys
+//!   have changed or the secret is good no longer.
 //! * Bounds: a token of 8 KiB; [`MOST_BYTES`] of identities remembered; what waits for keys and tenants is bounded there.
 //!
 //! Nothing of a token is logged.
@@ -26,7 +26,7 @@ use mcp_rag_actors::resilience::Deadline;
 use moka::future::Cache;
 use refusal::{Refusal, count, unverified};
 use ring::hmac;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -53,7 +53,16 @@ struct Verified {
     identity: Arc<Identity>,
     audience: Arc<[String]>,
     until: f64,
-    generation: u64,
+    proof: Proof,
+}
+
+/// What verified a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// The issuer's keys of a generation.
+    Keys(u64),
+    /// A secret, by its hash.
+    Secret([u8; 32]),
 }
 
 pub(super) struct Tokens {
@@ -86,9 +95,8 @@ impl Tokens {
             return Err(Token::parse(presented).err().unwrap_or(Refusal::Algorithm).into());
         }
         let hash: [u8; 32] = Sha256::digest(presented).into();
-        let generation = self.rag.jwks.as_ref().and_then(JwksHandle::generation);
         let known = self.verified.get(&hash).await;
-        let known = known.filter(|known| Some(known.generation) == generation && now < known.until);
+        let known = known.filter(|known| now < known.until && self.holds(known.proof));
         let verified = match known {
             Some(known) => known,
             None => self.verify(presented, hash, settings, now).await?,
@@ -108,7 +116,7 @@ impl Tokens {
         now: f64,
     ) -> Result<Verified, Error> {
         let token = Token::parse(presented)?;
-        let generation = self.check_signature(&token, &settings.auth.jwt).await?;
+        let proof = self.check_signature(&token, &settings.auth.jwt).await?;
         let claims = Claims::check(&token.payload, &settings.auth.jwt, now)?;
         if ![Door::Api, Door::Mcp].into_iter().any(|door| admits(door, &claims.audience, settings)) {
             return Err(Refusal::Audience.into());
@@ -126,16 +134,26 @@ impl Tokens {
             identity: Arc::new(identity),
             audience: claims.audience.into(),
             until: claims.until,
-            generation: generation.unwrap_or_default(),
+            proof,
         };
-        if generation.is_some() {
-            self.verified.insert(hash, verified.clone()).await;
-        }
+        self.verified.insert(hash, verified.clone()).await;
         Ok(verified)
     }
 
-    /// The generation of the public keys that verified it; none where it was the secret.
-    async fn check_signature(&self, token: &Token<'_>, settings: &JwtSettings) -> Result<Option<u64>, Error> {
+    /// Whether what verified a token before would do so again.
+    fn holds(&self, proof: Proof) -> bool {
+        match proof {
+            Proof::Keys(generation) => {
+                self.rag.jwks.as_ref().and_then(JwksHandle::generation) == Some(generation)
+            }
+            Proof::Secret(hash) => {
+                let same = |secret: &SecretString| (digest(secret) == hash).then_some(());
+                self.rag.running.find_token_secret(Instant::now(), same).is_some()
+            }
+        }
+    }
+
+    async fn check_signature(&self, token: &Token<'_>, settings: &JwtSettings) -> Result<Proof, Error> {
         let name = token.header.alg.as_str();
         if !settings.allows(name) {
             return Err(Refusal::Algorithm.into());
@@ -145,17 +163,22 @@ impl Tokens {
             let kid = token.header.kid.as_deref();
             let signed = Signed { algorithm, kid, text: token.text, signature: &token.signature };
             let verified = jwks.verify(&signed, Deadline::within(PATIENCE)).await;
-            return verified.map(Some).map_err(unverified);
+            return verified.map(Proof::Keys).map_err(unverified);
         }
         if settings.secret.is_none() {
             return Err(Refusal::Algorithm.into());
         }
-        let good = self.rag.running.any_token_secret(Instant::now(), |secret| {
+        let proof = self.rag.running.find_token_secret(Instant::now(), |secret| {
             let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-            hmac::verify(&key, token.text, &token.signature).is_ok()
+            let good = hmac::verify(&key, token.text, &token.signature).is_ok();
+            good.then(|| Proof::Secret(digest(secret)))
         });
-        if good { Ok(None) } else { Err(Refusal::Signature.into()) }
+        proof.ok_or_else(|| Refusal::Signature.into())
     }
+}
+
+fn digest(secret: &SecretString) -> [u8; 32] {
+    Sha256::digest(secret.expose_secret()).into()
 }
 
 /// A token for the resource of the OAuth metadata is good there and nowhere else.
