@@ -24,6 +24,7 @@ use drain::{Patience, Serving};
 use listen::listen;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::generator::{Engine, GeneratorHandle};
+use mcp_rag_actors::jwks::JwksHandle;
 use mcp_rag_actors::parser::{ParserHandle, ParserSettings};
 use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::reranker::RerankerHandle;
@@ -58,8 +59,8 @@ pub enum Role {
 pub struct Core {
     pub rag: Arc<Rag>,
     pub gate: Arc<Gate>,
-    /// How the server logs in to its database.
-    database: Config,
+    /// How the server logs in to its database: as the schema's owner, and as itself.
+    database: (Config, Config),
     pub tree: Arc<Tree>,
     metrics: PrometheusHandle,
     upkeep: AbortHandle,
@@ -84,7 +85,11 @@ impl Core {
         }
     }
 
-    async fn start_actors(tree: &Tree, settings: Settings, role: Role) -> Result<(Arc<Rag>, Config)> {
+    async fn start_actors(
+        tree: &Tree,
+        settings: Settings,
+        role: Role,
+    ) -> Result<(Arc<Rag>, (Config, Config))> {
         let (owner, app) = database(tree, &settings, role).await?;
         let migrated = store::migrate(&owner, settings.database.migrate).await?;
         store::take_role(&app).await?;
@@ -95,7 +100,7 @@ impl Core {
             "database ready"
         );
         let models = Models::start(tree, &settings.embedder).await?;
-        let store = StoreHandle::start(tree, pool(&settings, app.clone())?).await?;
+        let store = StoreHandle::start(tree, pool(&settings, owner.clone(), app.clone())?).await?;
         if role == Role::Serve {
             require_key(&settings, &store).await?;
         }
@@ -119,7 +124,11 @@ impl Core {
         };
         let parser = ParserHandle::start(tree, parser).await?;
         let webhooks = WebhookHandle::start(tree, &settings.webhooks).await?;
-        let handles = Handles { store, cache, models, reranker, generator, parser, webhooks };
+        let jwks = match settings.auth.jwt.jwks().filter(|_| role == Role::Serve) {
+            Some(jwks) => Some(JwksHandle::start(tree, jwks).await?),
+            None => None,
+        };
+        let handles = Handles { store, cache, models, reranker, generator, parser, webhooks, jwks };
         let rag = Arc::new(Rag::new(handles, settings));
         if role == Role::Work || rag.settings().ingest.worker {
             let (work, name) = (Arc::clone(&rag), Worker::name());
@@ -129,7 +138,7 @@ impl Core {
             };
             tree.start(tree.spec("jobs", 1), worker).await?;
         }
-        Ok((rag, app))
+        Ok((rag, (owner, app)))
     }
 
     /// The usual statements now, the index in the background.
@@ -177,7 +186,9 @@ async fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>) {
 
 /// Where keys alone let callers in, there must be one.
 async fn require_key(settings: &Settings, store: &StoreHandle) -> Result<()> {
-    let none_needed = settings.environment == Environment::Development || settings.auth.token.is_some();
+    let auth = &settings.auth;
+    let none_needed =
+        settings.environment == Environment::Development || auth.token.is_some() || auth.jwt.is_on();
     if none_needed || store.call(AnyKey, Deadline::within(LOOK)).await? {
         return Ok(());
     }
@@ -203,11 +214,12 @@ async fn database(tree: &Tree, settings: &Settings, role: Role) -> Result<(Confi
     Ok((connections.owner, connections.app))
 }
 
-pub(crate) fn pool(settings: &Settings, config: Config) -> Result<PoolSettings> {
+pub(crate) fn pool(settings: &Settings, owner: Config, config: Config) -> Result<PoolSettings> {
     let database = &settings.database;
     let replicas = database.replica_urls.iter().map(|url| store::parse_replica_url(url.expose_secret()));
     Ok(PoolSettings {
         config,
+        owner,
         replicas: replicas.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?,
         max_lag: Duration::from_millis(database.replica_max_lag_ms),
         size: database.pool_size,

@@ -123,6 +123,7 @@ pub fn actor(credential: &Credential) -> String {
         Credential::None => "none".to_owned(),
         Credential::Token => "token".to_owned(),
         Credential::Key(id) => id.to_string(),
+        Credential::Jwt { subject } => format!("jwt:{}", subject.replace('\0', "")),
         Credential::Server => "server".to_owned(),
     }
 }

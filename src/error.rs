@@ -10,6 +10,8 @@ pub enum Code {
     InvalidRequest,
     UnknownField,
     Unauthorized,
+    /// A token that is wrong, or good no longer: another one may be had.
+    InvalidToken,
     /// The credential is valid and not good for this.
     Forbidden,
     NotFound,
@@ -37,6 +39,7 @@ impl Code {
             Self::InvalidRequest => "invalid_request",
             Self::UnknownField => "unknown_field",
             Self::Unauthorized => "unauthorized",
+            Self::InvalidToken => "invalid_token",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -100,6 +103,7 @@ impl Error {
             Code::InvalidRequest
             | Code::UnknownField
             | Code::Unauthorized
+            | Code::InvalidToken
             | Code::Forbidden
             | Code::NotFound
             | Code::MethodNotAllowed

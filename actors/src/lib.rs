@@ -9,6 +9,7 @@
 //! | [`embedder`] | the embedding model and its threads |
 //! | [`reranker`] | the reranking model and its threads, or its connections |
 //! | [`webhook`] | the connections that tell clients of the end of their jobs |
+//! | [`jwks`] | the connections to whoever publishes the keys that sign credentials, and those keys |
 //! | [`generator`] | what writes answers: the extractive engine, the chat model's connections |
 //!
 //! Callers hold handles and never see an address, a pool or a socket. [`supervise`] keeps the actors
@@ -18,6 +19,7 @@
 pub mod cache;
 pub mod embedder;
 pub mod generator;
+pub mod jwks;
 mod live;
 mod local;
 pub mod parser;

@@ -24,7 +24,7 @@ impl Bare {
             let (owner, app) = database(&tree, &settings, role).await?;
             store::migrate(&owner, settings.database.migrate).await?;
             store::take_role(&app).await?;
-            let store = StoreHandle::start(&tree, pool(&settings, app)?).await?;
+            let store = StoreHandle::start(&tree, pool(&settings, owner.clone(), app)?).await?;
             Ok::<_, anyhow::Error>((owner, store))
         };
         match Box::pin(started).await {

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What takes effect without a restart: whole sections end with a dot.
-const RELOADABLE: [&str; 13] = [
+const RELOADABLE: [&str; 14] = [
+    "auth.jwt.secret",
     "auth.overlap_ms",
     "auth.token",
     "database.replica_urls",
@@ -25,7 +26,7 @@ const RELOADABLE: [&str; 13] = [
 ];
 /// Reloadable, but not to be given or taken away: that changes what the server consists of, or, for
 /// the token, whether it is protected at all.
-const ALWAYS_OR_NEVER: [&str; 3] = ["auth.token", "database.url", "redis.url"];
+const ALWAYS_OR_NEVER: [&str; 4] = ["auth.jwt.secret", "auth.token", "database.url", "redis.url"];
 
 /// Every key with a hash of its value, so that a comparison holds no secret.
 pub type Values = BTreeMap<String, [u8; 32]>;
@@ -78,6 +79,9 @@ pub(crate) fn merged(running: &Settings, new: &Settings, pending: &[String]) -> 
     settings.auth.overlap_ms = new.auth.overlap_ms;
     if !waits("auth.token") {
         settings.auth.token.clone_from(&new.auth.token);
+    }
+    if !waits("auth.jwt.secret") {
+        settings.auth.jwt.secret.clone_from(&new.auth.jwt.secret);
     }
     if !waits("redis.url") {
         settings.redis.url.clone_from(&new.redis.url);

@@ -3,6 +3,7 @@
 //! Unknown keys are errors; secrets never appear in `Debug` output, logs or `config check`.
 
 mod changes;
+mod jwt;
 mod layers;
 mod mcp;
 mod report;
@@ -12,6 +13,7 @@ mod tracing;
 
 pub use changes::{Loaded, Values};
 pub(crate) use changes::{compare, fingerprint, merged};
+pub use jwt::JwtSettings;
 pub use layers::{Environment, Sources};
 pub use mcp::McpSettings;
 pub use report::{Line, report};
@@ -202,6 +204,7 @@ impl Settings {
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
         self.mcp.validate()?;
+        self.auth.jwt.validate(self.environment)?;
         self.log.validate().map_err(ConfigError)?;
         self.embedder.validate().map_err(ConfigError)?;
         self.reranker.validate().map_err(ConfigError)?;
@@ -214,9 +217,12 @@ impl Settings {
         )?;
         self.generator.validate().map_err(ConfigError)?;
         require(
-            self.environment == Environment::Development || self.auth.token.is_some() || self.auth.keys_only,
+            self.environment == Environment::Development
+                || self.auth.token.is_some()
+                || self.auth.keys_only
+                || self.auth.jwt.is_on(),
             "auth.token is required outside development: mount a secret file `auth__token` in secrets_dir \
-             or set MCP_RAG__AUTH__TOKEN; or set auth.keys_only and make an API key",
+             or set MCP_RAG__AUTH__TOKEN; or set auth.keys_only and make an API key, or set auth.jwt.issuer",
         )
     }
 }

@@ -1,3 +1,4 @@
+use super::JwtSettings;
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::str::FromStr;
@@ -76,6 +77,7 @@ pub struct AuthSettings {
     pub key_ttl_ms: u64,
     /// The same while the database is away.
     pub key_stale_ms: u64,
+    pub jwt: Box<JwtSettings>,
 }
 
 /// Settings that change while the server runs.

@@ -1,6 +1,6 @@
 use super::{ApiError, State, access, audited};
 use crate::error::Error;
-use crate::identity::{Gate, Identity, unauthorized};
+use crate::identity::{Door, Gate, Identity, unauthorized};
 use crate::rag::Caller;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -83,7 +83,8 @@ async fn principal(
     request: &HttpRequest,
     known: &mut Option<Arc<Identity>>,
 ) -> Result<Principal, Error> {
-    let identity = Gate::identify(&state.gate, presented(request)).await?;
+    let door = if request.path() == "/mcp" { Door::Mcp } else { Door::Api };
+    let identity = Gate::identify(&state.gate, presented(request), door).await?;
     *known = Some(Arc::clone(&identity));
     access::check(request.method(), request.path(), &identity)?;
     let deadline = own_deadline(request)?;

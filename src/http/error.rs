@@ -25,7 +25,7 @@ impl fmt::Display for ApiError {
 pub(crate) fn status(code: Code) -> StatusCode {
     match code {
         Code::InvalidRequest | Code::UnknownField => StatusCode::BAD_REQUEST,
-        Code::Unauthorized => StatusCode::UNAUTHORIZED,
+        Code::Unauthorized | Code::InvalidToken => StatusCode::UNAUTHORIZED,
         Code::Forbidden => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -92,6 +92,10 @@ impl ResponseError for ApiError {
         }
         if error.code == Code::Unauthorized {
             response.insert_header(("www-authenticate", "Bearer"));
+        }
+        if error.code == Code::InvalidToken {
+            let told = format!("Bearer error=\"invalid_token\", error_description=\"{}\"", error.message);
+            response.insert_header(("www-authenticate", told));
         }
         if error.code == Code::Forbidden {
             response.insert_header(("www-authenticate", "Bearer error=\"insufficient_scope\""));

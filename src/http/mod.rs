@@ -83,7 +83,8 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .default_service(web::route().to(error::no_such_route));
         let settings = state.rag.settings();
         let handler = mcp::Handler::new(Arc::clone(&state.rag));
-        let guarded = settings.auth.token.is_some() || settings.auth.keys_only;
+        let auth = &settings.auth;
+        let guarded = auth.token.is_some() || auth.keys_only || auth.jwt.is_on();
         let mount = mcp::Mount::new(handler, &settings.mcp, guarded, state.drain.clone());
         let protocol = web::resource("/mcp")
             .app_data(Data::new(mount))

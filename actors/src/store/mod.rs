@@ -128,7 +128,7 @@ pub use switching::{ActivateSpace, RollBack};
 pub use tasks::{
     Claim, ClaimTasks, Class, EndTask, PutOff, ReleaseLeases, RenewLeases, Task, WaitingDocument, Work,
 };
-pub use tenants::{Tenant, create_tenant, list_tenants};
+pub use tenants::{FindTenant, Tenant, create_tenant, list_tenants};
 pub use vector_stores::{
     CreateVectorStore, Expiry, FileCounts, GetExpiry, GetVectorStore, ListVectorStores, TouchVectorStores,
     UpdateVectorStore, VectorStore,

@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 const ROLE: &str = "served";
 
 fn settings(cluster: &Cluster, password: &str) -> PoolSettings {
+    let config = parse_url(&cluster.tcp_url(ROLE, password, "rag")).expect("a connection string");
     PoolSettings {
-        config: parse_url(&cluster.tcp_url(ROLE, password, "rag")).expect("a connection string"),
+        owner: config.clone(),
+        config,
         replicas: Vec::new(),
         max_lag: Duration::from_secs(1),
         size: 3,

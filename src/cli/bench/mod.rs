@@ -68,6 +68,7 @@ impl Bench {
         }
         // Its server listens on this machine only, for as long as the benchmark takes.
         settings.auth.token = None;
+        settings.auth.jwt.issuer = None;
         let mut interrupt = Interrupt::new()?;
         match self {
             Self::Search(search) => Box::pin(search.run(global, settings, &mut interrupt)).await?,
