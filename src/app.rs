@@ -74,7 +74,8 @@ impl Core {
         match Box::pin(Self::start_actors(&tree, settings, role)).await {
             Ok((rag, database)) => {
                 let gate = Arc::new(Gate::new(Arc::clone(&rag)));
-                let upkeep = tokio::spawn(keep_up(metrics.clone(), Arc::clone(&gate))).abort_handle();
+                let upkeep = keep_up(metrics.clone(), Arc::clone(&gate), Arc::clone(&rag));
+                let upkeep = tokio::spawn(upkeep).abort_handle();
                 Ok(Self { rag, gate, database, tree, metrics, upkeep, warming: None })
             }
             Err(error) => {
@@ -160,19 +161,20 @@ impl Core {
         self.upkeep.abort();
         self.warming.iter().for_each(AbortHandle::abort);
         self.gate.write_down().await;
+        self.rag.quotas.spending.write_down().await;
         self.tree.stop(ACTOR_GRACE).await;
     }
 }
 
 /// Histograms hold every single sample until somebody reads them, and nobody may ever.
-async fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>) {
+async fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>, rag: Arc<Rag>) {
     let metrics = async {
         loop {
             tokio::time::sleep(UPKEEP).await;
             metrics.run_upkeep();
         }
     };
-    tokio::join!(metrics, gate.keep_up());
+    tokio::join!(metrics, gate.keep_up(), rag.quotas.spending.keep_up());
 }
 
 /// Where keys alone let callers in, there must be one.

@@ -19,5 +19,6 @@ pub mod http;
 pub mod identity;
 pub mod mcp;
 pub mod openai;
+pub mod quotas;
 pub mod rag;
 pub mod telemetry;

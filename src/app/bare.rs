@@ -45,6 +45,15 @@ impl Bare {
         Ok(store::create_tenant(&self.owner, name).await?)
     }
 
+    /// None when there is no such tenant.
+    pub(crate) async fn limit_tenant(
+        &self,
+        name: &str,
+        limits: &serde_json::Value,
+    ) -> Result<Option<Tenant>> {
+        Ok(store::limit_tenant(&self.owner, name, limits).await?)
+    }
+
     pub(crate) async fn tenants(&self) -> Result<Vec<Tenant>> {
         Ok(store::list_tenants(&self.owner).await?)
     }

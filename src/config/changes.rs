@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What takes effect without a restart: whole sections end with a dot.
-const RELOADABLE: [&str; 13] = [
+const RELOADABLE: [&str; 14] = [
     "auth.overlap_ms",
     "auth.token",
     "database.replica_urls",
@@ -18,6 +18,7 @@ const RELOADABLE: [&str; 13] = [
     "generator.",
     "ingest.concurrency",
     "log.level",
+    "quotas.",
     "redis.url",
     "reranker.api_key",
     "search.",
@@ -87,6 +88,7 @@ pub(crate) fn merged(running: &Settings, new: &Settings, pending: &[String]) -> 
     settings.embedder.next.api_key.clone_from(&new.embedder.next.api_key);
     settings.reranker.api_key.clone_from(&new.reranker.api_key);
     settings.webhooks.secret.clone_from(&new.webhooks.secret);
+    settings.quotas = new.quotas.clone();
     settings.generator = new.generator.clone();
     settings.search = new.search.clone();
     settings.ingest.concurrency = new.ingest.concurrency;

@@ -5,6 +5,7 @@
 mod changes;
 mod layers;
 mod mcp;
+mod quotas;
 mod report;
 mod running;
 mod server;
@@ -14,6 +15,7 @@ pub use changes::{Loaded, Values};
 pub(crate) use changes::{compare, fingerprint, merged};
 pub use layers::{Environment, Sources};
 pub use mcp::McpSettings;
+pub use quotas::QuotaSettings;
 pub use report::{Line, report};
 pub use running::{ConfigStatus, Running};
 pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ReloadSettings, ServerSettings};
@@ -43,6 +45,7 @@ pub struct Settings {
     pub tracing: TracingSettings,
     pub auth: AuthSettings,
     pub mcp: McpSettings,
+    pub quotas: QuotaSettings,
     pub reload: ReloadSettings,
     pub supervision: SupervisionSettings,
     pub database: StoreSettings,
@@ -193,6 +196,7 @@ impl Settings {
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
         self.mcp.validate()?;
+        self.quotas.validate().map_err(ConfigError)?;
         self.log.validate().map_err(ConfigError)?;
         self.embedder.validate().map_err(ConfigError)?;
         self.reranker.validate().map_err(ConfigError)?;

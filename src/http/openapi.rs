@@ -42,6 +42,7 @@ use utoipa::OpenApi;
         jobs::events,
         keys::create,
         keys::list,
+        keys::limit,
         keys::revoke,
         keys::rotate,
         search::search,

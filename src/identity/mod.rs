@@ -33,6 +33,19 @@ pub enum Credential {
     Server,
 }
 
+impl Credential {
+    /// Its name among those of its tenant; none for who is nobody's caller.
+    #[must_use]
+    pub fn holder(&self) -> Option<String> {
+        match self {
+            Self::None => Some("open".to_owned()),
+            Self::Token => Some("token".to_owned()),
+            Self::Key(id) => Some(id.to_string()),
+            Self::Server => None,
+        }
+    }
+}
+
 /// Somebody of one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {

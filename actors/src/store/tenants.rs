@@ -2,6 +2,7 @@
 
 use super::ids::TenantId;
 use super::preflight::{PreflightError, connect, unreachable};
+use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_postgres::{Config, Row};
 
@@ -10,18 +11,20 @@ pub struct Tenant {
     pub id: TenantId,
     pub name: String,
     pub created_at: OffsetDateTime,
+    /// In place of the configured ones; an object.
+    pub limits: Value,
 }
 
 impl Tenant {
     fn read(row: &Row) -> Self {
-        Self { id: TenantId(row.get(0)), name: row.get(1), created_at: row.get(2) }
+        Self { id: TenantId(row.get(0)), name: row.get(1), created_at: row.get(2), limits: row.get(3) }
     }
 }
 
 /// Makes a tenant; none when the name is taken.
 pub async fn create_tenant(owner: &Config, name: &str) -> Result<Option<Tenant>, PreflightError> {
     let client = connect(owner).await?;
-    let sql = "INSERT INTO tenants (name) VALUES ($1) ON CONFLICT (name) DO NOTHING RETURNING tenant_id, name, created_at";
+    let sql = "INSERT INTO tenants (name) VALUES ($1) ON CONFLICT (name) DO NOTHING RETURNING tenant_id, name, created_at, limits";
     let row = client.query_opt(sql, &[&name]).await.map_err(|error| unreachable(&error))?;
     Ok(row.as_ref().map(Tenant::read))
 }
@@ -29,7 +32,19 @@ pub async fn create_tenant(owner: &Config, name: &str) -> Result<Option<Tenant>,
 /// All tenants, oldest first.
 pub async fn list_tenants(owner: &Config) -> Result<Vec<Tenant>, PreflightError> {
     let client = connect(owner).await?;
-    let sql = "SELECT tenant_id, name, created_at FROM tenants ORDER BY tenant_id";
+    let sql = "SELECT tenant_id, name, created_at, limits FROM tenants ORDER BY tenant_id";
     let rows = client.query(sql, &[]).await.map_err(|error| unreachable(&error))?;
     Ok(rows.iter().map(Tenant::read).collect())
+}
+
+/// Replaces what a tenant has in place of the configured limits; none when there is no such tenant.
+pub async fn limit_tenant(
+    owner: &Config,
+    name: &str,
+    limits: &Value,
+) -> Result<Option<Tenant>, PreflightError> {
+    let client = connect(owner).await?;
+    let sql = "UPDATE tenants SET limits = $2 WHERE name = $1 RETURNING tenant_id, name, created_at, limits";
+    let row = client.query_opt(sql, &[&name, limits]).await.map_err(|error| unreachable(&error))?;
+    Ok(row.as_ref().map(Tenant::read))
 }

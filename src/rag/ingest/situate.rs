@@ -14,12 +14,13 @@ use super::carry_out::persist;
 use super::prepare::Prepared;
 use super::worker::STEP;
 use crate::error::Error;
+use crate::identity::Identity;
 use crate::rag::Rag;
 use futures_util::{StreamExt, stream};
 use mcp_rag_actors::generator::Completion;
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{Claim, DocumentId, KeepContexts, KnownContexts};
+use mcp_rag_actors::store::{Claim, DocumentId, KeepContexts, KnownContexts, TenantId};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -69,7 +70,8 @@ pub(super) async fn situate(
     let mut away = None;
     for batch in missing.chunks(BATCH) {
         let reads: &Prepared = prepared;
-        let replies = stream::iter(batch.iter().copied()).map(|at| ask(rag, reads, at)).buffered(BATCH);
+        let replies =
+            stream::iter(batch.iter().copied()).map(|at| ask(rag, claim.tenant, reads, at)).buffered(BATCH);
         let replies: Vec<Result<String, ModelError>> = replies.collect().await;
         let mut said = Vec::new();
         for (&at, reply) in batch.iter().zip(replies) {
@@ -131,7 +133,7 @@ fn asked(model: &str, reads: &str) -> Vec<u8> {
     digest.finalize().to_vec()
 }
 
-async fn ask(rag: &Rag, prepared: &Prepared, at: usize) -> Result<String, ModelError> {
+async fn ask(rag: &Rag, tenant: TenantId, prepared: &Prepared, at: usize) -> Result<String, ModelError> {
     let Ok(_place) = rag.context_calls.acquire().await else { return Err(ModelError::NotConfigured) };
     let (start, end) = prepared.chunks.get(at).map_or((0, 0), |chunk| chunk.matched.unwrap_or(chunk.span));
     let offset = |at: i32| usize::try_from(at).unwrap_or_default();
@@ -139,7 +141,11 @@ async fn ask(rag: &Rag, prepared: &Prepared, at: usize) -> Result<String, ModelE
     let chunk = prepared.embedded.get(at).map_or("", String::as_str);
     let user = format!("<document>\n{shown}\n</document>\n\n<chunk>\n{chunk}\n</chunk>");
     let completion = Completion { system: SYSTEM.to_owned(), user, max_output_tokens: REPLY_TOKENS };
-    let reply = rag.generator.complete(completion, Deadline::within(STEP)).await?;
+    let meter = rag.quotas.spending.meter(&Identity::server(tenant), SYSTEM.len() + completion.user.len());
+    let reply = rag.generator.complete(completion, Deadline::within(STEP)).await;
+    meter.ended(&reply.as_ref().map(|(_, usage)| *usage));
+    let (reply, _) = reply?;
+    meter.wrote(reply.len());
     Ok(one_line(&reply))
 }
 
