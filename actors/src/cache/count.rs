@@ -134,3 +134,102 @@ fn read(reply: &[i64], buckets: usize) -> Option<Counted> {
     let levels: Vec<Level> = rest.chunks_exact(3).map(level).collect::<Option<_>>()?;
     (levels.len() == buckets).then_some(Counted { admitted: *admitted == 1, levels })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mcp_rag_chaos::redis::Redis as Process;
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
+    /// What a bucket is, in whole nanoseconds.
+    #[derive(Debug, Clone, Copy)]
+    struct Bucket {
+        interval: u128,
+        burst: u128,
+        /// Until it is full.
+        missing: u128,
+    }
+
+    /// Microseconds since the request before, and units asked of each bucket.
+    type Step = (u64, Vec<u32>);
+
+    fn cases() -> impl Strategy<Value = (Vec<(u64, u32)>, Vec<Step>)> {
+        (1_usize..=3).prop_flat_map(|buckets| {
+            let rates = proptest::collection::vec((100_u64..5_000_000, 1_u32..50), buckets);
+            let step = (0_u64..20_000, proptest::collection::vec(1_u32..20, buckets));
+            (rates, proptest::collection::vec(step, 1..40))
+        })
+    }
+
+    #[test]
+    fn the_script_gives_what_a_bucket_of_whole_nanoseconds_would_give() {
+        let redis = Process::start();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let client = deadpool_redis::redis::Client::open(redis.url()).expect("an address");
+        let connect = client.get_multiplexed_async_connection();
+        let mut connection = runtime.block_on(connect).expect("it answers");
+        // The clock is the test's.
+        let kept = ARITHMETIC.replace("math.ceil(missing / 1000) + 1", "3600000");
+        assert_ne!(kept, ARITHMETIC, "Redis' own clock would forget buckets");
+        let script = Script::new(&format!("local now = tonumber(ARGV[#ARGV])\n{kept}"));
+        let mut runner = TestRunner::new(ProptestConfig { cases: 64, ..ProptestConfig::default() });
+        let mut run = 0;
+        let checked = runner.run(&cases(), |(rates, steps)| {
+            run += 1;
+            let bucket = |(interval, burst): &(u64, u32)| Bucket {
+                interval: u128::from(*interval),
+                burst: u128::from(*burst),
+                missing: 0,
+            };
+            let mut model: Vec<Bucket> = rates.iter().map(bucket).collect();
+            let mut now = 30_000_000_000_000_u64; // a year
+            for (passed, units) in &steps {
+                now += passed;
+                for bucket in &mut model {
+                    bucket.missing = bucket.missing.saturating_sub(u128::from(*passed) * 1000);
+                }
+                let mut asked = script.prepare_invoke();
+                for (at, ((interval, burst), units)) in rates.iter().zip(units).enumerate() {
+                    let interval = *interval as f64 / 1000.0;
+                    asked.key(format!("{run}:{at}")).arg(interval).arg(*burst).arg(*units);
+                }
+                asked.arg(now);
+                let reply: Vec<i64> =
+                    runtime.block_on(asked.invoke_async(&mut connection)).expect("the script runs");
+                let counted = read(&reply, rates.len()).expect("a reply for each");
+                let after =
+                    |(bucket, units): (&Bucket, &u32)| bucket.missing + bucket.interval * u128::from(*units);
+                let room = |pair: (&Bucket, &u32)| {
+                    let holds = (pair.0.interval * pair.0.burst) as i128;
+                    holds - after(pair) as i128
+                };
+                let tightest = model.iter().zip(units).map(room).min().expect("a bucket");
+                // Within two microseconds of the edge either is right.
+                if tightest.abs() > 2_000 {
+                    prop_assert_eq!(counted.admitted, tightest > 0, "{} ns of room", tightest);
+                }
+                for ((bucket, units), level) in model.iter_mut().zip(units).zip(&counted.levels) {
+                    if counted.admitted {
+                        bucket.missing += bucket.interval * u128::from(*units);
+                    }
+                    let near = |micros: Duration, nanos: u128| micros.as_nanos().abs_diff(nanos) <= 4_000;
+                    prop_assert!(near(level.full_in, bucket.missing), "{:?} {:?}", level, bucket);
+                    let holds = bucket.interval * bucket.burst;
+                    let wait = (bucket.missing + bucket.interval * u128::from(*units)).saturating_sub(holds);
+                    prop_assert!(
+                        near(level.wait, if counted.admitted { 0 } else { wait }),
+                        "{:?} {:?}",
+                        level,
+                        bucket
+                    );
+                    let left = holds.saturating_sub(bucket.missing);
+                    let off = (u128::from(level.remaining) * bucket.interval).abs_diff(left);
+                    prop_assert!(off <= bucket.interval + 4_000, "{:?} {:?}", level, bucket);
+                }
+            }
+            Ok(())
+        });
+        checked.expect("the script and the model agree");
+    }
+}
