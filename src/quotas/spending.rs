@@ -161,7 +161,10 @@ impl Spending {
         for ((tenant, day), used) in batches {
             let add = UseTokens { tenant, day, used: used.clone() };
             if let Err(error) = self.0.store.call(add, Deadline::within(WRITE_PATIENCE)).await {
-                tracing::debug!(%error, "tokens that were used are not written down yet");
+                let error = Error::from(error);
+                if !error.is_temporary() {
+                    tracing::error!(cause = error.cause, "tokens that were used cannot be written down");
+                }
                 return;
             }
             let mut sums = self.sums();

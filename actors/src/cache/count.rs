@@ -141,6 +141,7 @@ mod tests {
     use mcp_rag_chaos::redis::Redis as Process;
     use proptest::prelude::*;
     use proptest::test_runner::TestRunner;
+    use std::cell::Cell;
 
     /// What a bucket is, in whole nanoseconds.
     #[derive(Debug, Clone, Copy)]
@@ -168,15 +169,15 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let client = deadpool_redis::redis::Client::open(redis.url()).expect("an address");
         let connect = client.get_multiplexed_async_connection();
-        let mut connection = runtime.block_on(connect).expect("it answers");
+        let connection = runtime.block_on(connect).expect("it answers");
         // The clock is the test's.
         let kept = ARITHMETIC.replace("math.ceil(missing / 1000) + 1", "3600000");
         assert_ne!(kept, ARITHMETIC, "Redis' own clock would forget buckets");
         let script = Script::new(&format!("local now = tonumber(ARGV[#ARGV])\n{kept}"));
         let mut runner = TestRunner::new(ProptestConfig { cases: 64, ..ProptestConfig::default() });
-        let mut run = 0;
+        let run = Cell::new(0);
         let checked = runner.run(&cases(), |(rates, steps)| {
-            run += 1;
+            run.set(run.get() + 1);
             let bucket = |(interval, burst): &(u64, u32)| Bucket {
                 interval: u128::from(*interval),
                 burst: u128::from(*burst),
@@ -192,11 +193,11 @@ mod tests {
                 let mut asked = script.prepare_invoke();
                 for (at, ((interval, burst), units)) in rates.iter().zip(units).enumerate() {
                     let interval = *interval as f64 / 1000.0;
-                    asked.key(format!("{run}:{at}")).arg(interval).arg(*burst).arg(*units);
+                    asked.key(format!("{}:{at}", run.get())).arg(interval).arg(*burst).arg(*units);
                 }
                 asked.arg(now);
                 let reply: Vec<i64> =
-                    runtime.block_on(asked.invoke_async(&mut connection)).expect("the script runs");
+                    runtime.block_on(asked.invoke_async(&mut connection.clone())).expect("the script runs");
                 let counted = read(&reply, rates.len()).expect("a reply for each");
                 let after =
                     |(bucket, units): (&Bucket, &u32)| bucket.missing + bucket.interval * u128::from(*units);

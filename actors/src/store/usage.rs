@@ -58,7 +58,7 @@ impl Serve<UseTokens> for Store {
         let mut used = add.used;
         used.sort();
         let (holders, tokens): (Vec<String>, Vec<i64>) = used.into_iter().unzip();
-        let sql = "WITH old AS (DELETE FROM llm_usage WHERE tenant_id = $1 AND day < $2 - $5::int) \
+        let sql = "WITH old AS (DELETE FROM llm_usage WHERE tenant_id = $1 AND day < $2::date - $5::int) \
                    INSERT INTO llm_usage AS u (tenant_id, day, holder, tokens) \
                    SELECT $1, $2, holder, tokens FROM unnest($3::text[], $4::bigint[]) AS n(holder, tokens) \
                    ON CONFLICT (tenant_id, day, holder) DO UPDATE SET tokens = u.tokens + excluded.tokens";
