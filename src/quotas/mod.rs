@@ -173,21 +173,23 @@ impl Quotas {
         let alone = !self.cache.is_shared();
         let levels = self.take_here(applying, if alone { *replicas } else { 1 }, units).await;
         let levels = levels.map_err(|levels| refused(applying, &levels, Decider::Local))?;
+        if alone {
+            return Ok(admitted(applying, &levels, Decider::Local));
+        }
         let asks = names.iter().map(|name| ask(name, units));
         match self.cache.count(asks.collect()).await {
-            Count::NotConfigured => Ok(admitted(applying, &levels, Decider::Local)),
             Count::Counted(Counted { admitted: true, levels }) => {
                 Ok(admitted(applying, &levels, Decider::Shared))
             }
             Count::Counted(Counted { admitted: false, levels }) => {
                 Err(refused(applying, &levels, Decider::Shared))
             }
-            Count::Away if *replicas > 1 && !alone => {
+            Count::Away if *replicas > 1 => {
                 let levels = self.take_here(applying, *replicas, units).await;
                 let levels = levels.map_err(|levels| refused(applying, &levels, Decider::Fallback))?;
                 Ok(admitted(applying, &levels, Decider::Fallback))
             }
-            Count::Away => Ok(admitted(applying, &levels, Decider::Fallback)),
+            Count::Away | Count::NotConfigured => Ok(admitted(applying, &levels, Decider::Fallback)),
         }
     }
 

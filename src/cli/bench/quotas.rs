@@ -2,7 +2,7 @@
 //!
 //! * The same cached search over HTTP, in turns, with no limit and with limits that nobody reaches: on a server by
 //!   itself, and on one that counts in Redis. Ratios are within a turn and to the same server without limits.
-//! * Three servers as processes of their own, on one database and one Redis, asked for more than twenty times a limit.
+//! * Three servers as processes of their own, on one Redis, asked for more than twenty times a limit.
 
 use super::child::ServerProcess;
 use super::source::Source;
@@ -19,8 +19,6 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
 use anyhow::{Context, Result};
 use clap::Args;
-use mcp_rag_actors::postgres;
-use mcp_rag_actors::store::Host;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -79,7 +77,7 @@ impl Quotas {
         Ok(())
     }
 
-    /// A server of its own with a database of its own: its turns, and with Redis the overload on its database.
+    /// A server of its own with a database of its own: its turns, and with Redis the overload of three more.
     async fn server(
         &self,
         global: &Global,
@@ -145,7 +143,7 @@ impl Quotas {
         Ok(turns)
     }
 
-    /// Three servers on the database that runs already.
+    /// Three servers that share nothing but Redis: whoever asks without a credential is the same to all of them.
     async fn overload(
         &self,
         global: &Global,
@@ -153,17 +151,7 @@ impl Quotas {
         redis: &str,
         home: &Path,
     ) -> Result<Value> {
-        let database = postgres::join(&settings.data_dir)?.app;
-        let Some(Host::Unix(folder)) = database.get_hosts().first() else {
-            anyhow::bail!("the managed PostgreSQL has no socket")
-        };
-        let user = database.get_user().context("a user")?;
-        let (name, port) =
-            (database.get_dbname().unwrap_or(user), database.get_ports().first().unwrap_or(&5432));
-        let url = format!("host={} port={port} user={user} dbname={name}", folder.display());
         let sets = [
-            ("database.url", url),
-            ("database.migrate", "false".to_owned()),
             ("redis.url", redis.to_owned()),
             ("redis.timeout_ms", "5000".to_owned()),
             ("ingest.worker", "false".to_owned()),
