@@ -67,8 +67,13 @@ pub(super) async fn situate(
     let mut seen: HashSet<&[u8]> = HashSet::new();
     let unknown = |at: &usize| !known.contains_key(&hashes[*at]) && seen.insert(&hashes[*at]);
     let missing: Vec<usize> = (0..hashes.len()).filter(unknown).collect();
-    let mut away = None;
+    let (mut away, mut spent) = (None, None);
+    let server = Identity::server(claim.tenant);
     for batch in missing.chunks(BATCH) {
+        spent = rag.quotas.spent(&server, &rag.settings()).await;
+        if spent.is_some() {
+            break; // not worth waiting for midnight
+        }
         let reads: &Prepared = prepared;
         let replies =
             stream::iter(batch.iter().copied()).map(|at| ask(rag, claim.tenant, reads, at)).buffered(BATCH);
@@ -108,9 +113,11 @@ pub(super) async fn situate(
         return Ok(Situated::Ready(Vec::new()));
     }
     count("missing", without);
-    let reason = away.map_or("the chat model rejected them".to_owned(), |error| {
-        format!("the chat model was away ({})", error.reason())
-    });
+    let reason = match (spent, away) {
+        (Some(spent), _) => format!("the tokens of the chat model are used up ({})", spent.as_str()),
+        (None, Some(error)) => format!("the chat model was away ({})", error.reason()),
+        (None, None) => "the chat model rejected them".to_owned(),
+    };
     Ok(Situated::Ready(vec![format!(
         "context: {without} of {} chunks are indexed without a situating sentence: {reason}; \
          POST /v1/collections/{{name}}/reindex asks for them again",
