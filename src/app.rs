@@ -59,8 +59,8 @@ pub enum Role {
 pub struct Core {
     pub rag: Arc<Rag>,
     pub gate: Arc<Gate>,
-    /// How the server logs in to its database: as the schema's owner, and as itself.
-    database: (Config, Config),
+    /// How the server logs in to its database.
+    database: Config,
     pub tree: Arc<Tree>,
     metrics: PrometheusHandle,
     upkeep: AbortHandle,
@@ -75,7 +75,8 @@ impl Core {
         match Box::pin(Self::start_actors(&tree, settings, role)).await {
             Ok((rag, database)) => {
                 let gate = Arc::new(Gate::new(Arc::clone(&rag)));
-                let upkeep = tokio::spawn(keep_up(metrics.clone(), Arc::clone(&gate))).abort_handle();
+                let upkeep = keep_up(metrics.clone(), Arc::clone(&gate), Arc::clone(&rag));
+                let upkeep = tokio::spawn(upkeep).abort_handle();
                 Ok(Self { rag, gate, database, tree, metrics, upkeep, warming: None })
             }
             Err(error) => {
@@ -85,11 +86,7 @@ impl Core {
         }
     }
 
-    async fn start_actors(
-        tree: &Tree,
-        settings: Settings,
-        role: Role,
-    ) -> Result<(Arc<Rag>, (Config, Config))> {
+    async fn start_actors(tree: &Tree, settings: Settings, role: Role) -> Result<(Arc<Rag>, Config)> {
         let (owner, app) = database(tree, &settings, role).await?;
         let migrated = store::migrate(&owner, settings.database.migrate).await?;
         store::take_role(&app).await?;
@@ -100,7 +97,7 @@ impl Core {
             "database ready"
         );
         let models = Models::start(tree, &settings.embedder).await?;
-        let store = StoreHandle::start(tree, pool(&settings, owner.clone(), app.clone())?).await?;
+        let store = StoreHandle::start(tree, pool(&settings, app.clone())?).await?;
         if role == Role::Serve {
             require_key(&settings, &store).await?;
         }
@@ -138,7 +135,7 @@ impl Core {
             };
             tree.start(tree.spec("jobs", 1), worker).await?;
         }
-        Ok((rag, (owner, app)))
+        Ok((rag, app))
     }
 
     /// The usual statements now, the index in the background.
@@ -169,19 +166,20 @@ impl Core {
         self.upkeep.abort();
         self.warming.iter().for_each(AbortHandle::abort);
         self.gate.write_down().await;
+        self.rag.quotas.spending.write_down().await;
         self.tree.stop(ACTOR_GRACE).await;
     }
 }
 
 /// Histograms hold every single sample until somebody reads them, and nobody may ever.
-async fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>) {
+async fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>, rag: Arc<Rag>) {
     let metrics = async {
         loop {
             tokio::time::sleep(UPKEEP).await;
             metrics.run_upkeep();
         }
     };
-    tokio::join!(metrics, gate.keep_up());
+    tokio::join!(metrics, gate.keep_up(), rag.quotas.spending.keep_up());
 }
 
 /// Where keys alone let callers in, there must be one.
@@ -214,12 +212,11 @@ async fn database(tree: &Tree, settings: &Settings, role: Role) -> Result<(Confi
     Ok((connections.owner, connections.app))
 }
 
-pub(crate) fn pool(settings: &Settings, owner: Config, config: Config) -> Result<PoolSettings> {
+pub(crate) fn pool(settings: &Settings, config: Config) -> Result<PoolSettings> {
     let database = &settings.database;
     let replicas = database.replica_urls.iter().map(|url| store::parse_replica_url(url.expose_secret()));
     Ok(PoolSettings {
         config,
-        owner,
         replicas: replicas.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?,
         max_lag: Duration::from_millis(database.replica_max_lag_ms),
         size: database.pool_size,

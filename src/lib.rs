@@ -21,5 +21,6 @@ pub mod http;
 pub mod identity;
 pub mod mcp;
 pub mod openai;
+pub mod quotas;
 pub mod rag;
 pub mod telemetry;

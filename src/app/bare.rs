@@ -24,7 +24,7 @@ impl Bare {
             let (owner, app) = database(&tree, &settings, role).await?;
             store::migrate(&owner, settings.database.migrate).await?;
             store::take_role(&app).await?;
-            let store = StoreHandle::start(&tree, pool(&settings, owner.clone(), app)?).await?;
+            let store = StoreHandle::start(&tree, pool(&settings, app)?).await?;
             Ok::<_, anyhow::Error>((owner, store))
         };
         match Box::pin(started).await {
@@ -43,6 +43,15 @@ impl Bare {
     /// None when the name is taken.
     pub(crate) async fn create_tenant(&self, name: &str) -> Result<Option<Tenant>> {
         Ok(store::create_tenant(&self.owner, name).await?)
+    }
+
+    /// None when there is no such tenant.
+    pub(crate) async fn limit_tenant(
+        &self,
+        name: &str,
+        limits: &serde_json::Value,
+    ) -> Result<Option<Tenant>> {
+        Ok(store::limit_tenant(&self.owner, name, limits).await?)
     }
 
     pub(crate) async fn tenants(&self) -> Result<Vec<Tenant>> {

@@ -40,8 +40,8 @@ pub(super) struct Reload {
     sources: Sources,
     log: LogLevel,
     rag: Arc<Rag>,
-    /// The managed PostgreSQL's logins, as owner and as server; with an external one they are not used.
-    managed: (Config, Config),
+    /// The managed PostgreSQL's login; with an external one it is not used.
+    managed: Config,
     /// What is in use, by key; for keys that need a restart, since the start.
     running: Values,
     pending: Vec<String>,
@@ -51,7 +51,7 @@ pub(super) struct Reload {
 }
 
 impl Reload {
-    pub(super) fn new(origin: Origin, rag: Arc<Rag>, managed: (Config, Config)) -> Self {
+    pub(super) fn new(origin: Origin, rag: Arc<Rag>, managed: Config) -> Self {
         let Origin { sources, values, log } = origin;
         // Seen nothing yet: the first look also finds what changed while the server was starting.
         Self { sources, log, rag, managed, running: values, pending: Vec::new(), seen: [0; 32], retry: None }
@@ -160,14 +160,11 @@ impl Reload {
     }
 
     fn pool(&self, settings: &Settings) -> Result<PoolSettings, String> {
-        let (owner, config) = match &settings.database.url {
-            Some(url) => {
-                let config = store::parse_url(url.expose_secret())?;
-                (config.clone(), config)
-            }
+        let config = match &settings.database.url {
+            Some(url) => store::parse_url(url.expose_secret())?,
             None => self.managed.clone(),
         };
-        super::pool(settings, owner, config).map_err(|error| error.to_string())
+        super::pool(settings, config).map_err(|error| error.to_string())
     }
 
     fn announce(&mut self, pending: Vec<String>) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What takes effect without a restart: whole sections end with a dot.
-const RELOADABLE: [&str; 14] = [
+const RELOADABLE: [&str; 15] = [
     "auth.jwt.secret",
     "auth.overlap_ms",
     "auth.token",
@@ -19,6 +19,7 @@ const RELOADABLE: [&str; 14] = [
     "generator.",
     "ingest.concurrency",
     "log.level",
+    "quotas.",
     "redis.url",
     "reranker.api_key",
     "search.",
@@ -91,6 +92,7 @@ pub(crate) fn merged(running: &Settings, new: &Settings, pending: &[String]) -> 
     settings.embedder.next.api_key.clone_from(&new.embedder.next.api_key);
     settings.reranker.api_key.clone_from(&new.reranker.api_key);
     settings.webhooks.secret.clone_from(&new.webhooks.secret);
+    settings.quotas = new.quotas.clone();
     settings.generator = new.generator.clone();
     settings.search = new.search.clone();
     settings.ingest.concurrency = new.ingest.concurrency;

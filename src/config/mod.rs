@@ -6,6 +6,7 @@ mod changes;
 mod jwt;
 mod layers;
 mod mcp;
+mod quotas;
 mod report;
 mod running;
 mod server;
@@ -16,6 +17,7 @@ pub(crate) use changes::{compare, fingerprint, merged};
 pub use jwt::JwtSettings;
 pub use layers::{Environment, Sources};
 pub use mcp::McpSettings;
+pub use quotas::QuotaSettings;
 pub use report::{Line, report};
 pub use running::{ConfigStatus, Running};
 pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ReloadSettings, ServerSettings};
@@ -46,6 +48,7 @@ pub struct Settings {
     pub auth: AuthSettings,
     pub audit: AuditSettings,
     pub mcp: McpSettings,
+    pub quotas: QuotaSettings,
     pub reload: ReloadSettings,
     pub supervision: SupervisionSettings,
     pub database: StoreSettings,
@@ -205,6 +208,7 @@ impl Settings {
         )?;
         self.mcp.validate()?;
         self.auth.jwt.validate(self.environment)?;
+        self.quotas.validate().map_err(ConfigError)?;
         self.log.validate().map_err(ConfigError)?;
         self.embedder.validate().map_err(ConfigError)?;
         self.reranker.validate().map_err(ConfigError)?;

@@ -65,7 +65,7 @@ pub async fn envelope<B: MessageBody + 'static>(
 
 fn turned_away(response: &ServiceResponse) -> bool {
     let error = response.response().error().and_then(|error| error.as_error::<ApiError>());
-    error.is_some_and(|error| error.0.code == Code::Overloaded)
+    error.is_some_and(|error| matches!(error.0.code, Code::Overloaded | Code::RateLimited))
 }
 
 /// For whoever must name the request.

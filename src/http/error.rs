@@ -1,3 +1,4 @@
+use super::quotas;
 use crate::error::{Code, Error};
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
@@ -34,6 +35,7 @@ pub(crate) fn status(code: Code) -> StatusCode {
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::Degraded | Code::Overloaded | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -46,6 +48,7 @@ fn family(status: StatusCode) -> &'static str {
         401 => "authentication_error",
         403 => "permission_error",
         404 => "not_found_error",
+        429 => "rate_limit_error",
         400..=499 => "invalid_request_error",
         _ => "server_error",
     }
@@ -83,6 +86,9 @@ impl ResponseError for ApiError {
             // Who is refused together must not come back together.
             let spread = if error.code == Code::Overloaded { (random::uniform() * 3.0) as u32 } else { 0 };
             response.insert_header((RETRY_AFTER, 1 + spread));
+        }
+        if let Some(time) = error.retry_after {
+            response.insert_header((RETRY_AFTER, quotas::seconds(time).max(1)));
         }
         if error.code == Code::InProgress {
             response.insert_header((RETRY_AFTER, 1));

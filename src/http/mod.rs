@@ -22,6 +22,7 @@ mod jobs;
 mod keys;
 mod openapi;
 pub(crate) mod page;
+pub(crate) mod quotas;
 mod reference;
 pub(crate) mod search;
 mod spaces;
@@ -67,6 +68,7 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             // The last one is asked first: who may not enter takes nobody's place.
             .wrap(actix_web::middleware::from_fn(idempotency::idempotent))
             .wrap(actix_web::middleware::from_fn(admission::admit))
+            .wrap(actix_web::middleware::from_fn(quotas::count))
             .wrap(actix_web::middleware::from_fn(auth::authenticate))
             .configure(collections::routes)
             .configure(documents::routes)

@@ -45,6 +45,7 @@ use utoipa::OpenApi;
         jobs::events,
         keys::create,
         keys::list,
+        keys::limit,
         keys::revoke,
         keys::rotate,
         audit::list,

@@ -3,6 +3,7 @@
 
 use super::access::{Needs, needs};
 use super::idempotency::is_remembered;
+use super::quotas;
 use actix_web::http::Method;
 use serde::Serialize;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
@@ -34,6 +35,8 @@ pub(super) struct ErrorDetail {
     code: String,
 }
 
+const LIMITED: &str = "a limit of the credential or of its tenant is used up: repeat after `Retry-After`";
+
 /// Errors that any operation under `/v1` may answer with.
 const COMMON: [(&str, &str); 6] = [
     ("400", "the request is wrong; `param` names the field"),
@@ -62,6 +65,10 @@ impl Modify for Common {
                 operation.operation_id = Some(if tag == id { id } else { format!("{tag}_{id}") });
                 if guarded {
                     complete(operation, named, needs(&method, path));
+                    if quotas::budget(&method, path).is_some() {
+                        let limited = || Response::new(LIMITED).into();
+                        operation.responses.responses.entry("429".to_owned()).or_insert_with(limited);
+                    }
                 }
                 if method != Method::GET && is_remembered(path) {
                     repeatable(operation);

@@ -47,5 +47,6 @@ pub(super) async fn metrics(state: Data<State>) -> HttpResponse {
         metrics::gauge!("mcp_rag_actor_up", "actor" => actor.name).set(f64::from(u8::from(up)));
     }
     state.admission.measure();
+    state.rag.quotas.measure();
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.render())
 }

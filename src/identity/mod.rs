@@ -39,6 +39,20 @@ pub enum Credential {
     Server,
 }
 
+impl Credential {
+    /// Its name among those of its tenant; none for who is nobody's caller.
+    #[must_use]
+    pub fn holder(&self) -> Option<String> {
+        match self {
+            Self::None => Some("open".to_owned()),
+            Self::Token => Some("token".to_owned()),
+            Self::Key(id) => Some(id.to_string()),
+            Self::Jwt { subject } => Some(format!("jwt:{}", subject.replace('\0', ""))),
+            Self::Server => None,
+        }
+    }
+}
+
 /// Somebody of one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {

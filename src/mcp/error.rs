@@ -27,6 +27,7 @@ fn code(code: Code) -> ErrorCode {
         Code::MethodNotAllowed => ErrorCode::METHOD_NOT_FOUND,
         Code::RequestTimeout
         | Code::Degraded
+        | Code::RateLimited
         | Code::Overloaded
         | Code::Unavailable
         | Code::DeadlineExceeded => UNAVAILABLE,

@@ -19,6 +19,7 @@ mod window;
 use crate::audit::Audit;
 use crate::config::{Running, Settings};
 use crate::identity::Identity;
+use crate::quotas::Quotas;
 use catalog::Catalog;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
@@ -83,6 +84,7 @@ pub struct Rag {
     pub room: ingest::Room,
     pub running: Running,
     pub audit: Audit,
+    pub quotas: Quotas,
     /// Places for questions to the chat model about chunks: answers must not wait behind an ingest.
     context_calls: Semaphore,
     /// Searches under way, and those that ended a moment ago.
@@ -107,6 +109,7 @@ impl Rag {
         let context_calls = Semaphore::new(settings.ingest.context_calls);
         let room = ingest::Room::new(settings.ingest.long_text_bytes, settings.ingest.concurrency);
         let running = Running::new(settings);
+        let quotas = Quotas::new(store.clone(), cache.clone());
         Self {
             store,
             all,
@@ -123,6 +126,7 @@ impl Rag {
             room,
             running,
             audit,
+            quotas,
             context_calls,
             flights,
         }

@@ -1,3 +1,4 @@
+use super::count::Line;
 use crate::live::{Live, Made};
 use crate::resilience::Deadline;
 use crate::supervise::{Lifeline, Request, Serve, Service};
@@ -27,7 +28,10 @@ impl RedisSettings {
 }
 
 /// Sole owner of the Redis connections; empty when none is configured.
-pub(super) struct Redis(Made<RedisSettings, Option<Pool>>);
+pub(super) struct Redis {
+    pub(super) pool: Made<RedisSettings, Option<Pool>>,
+    pub(super) line: Line,
+}
 
 impl Service for Redis {}
 
@@ -70,7 +74,7 @@ impl Request for Save {
 pub(super) fn factory(
     settings: Live<RedisSettings>,
 ) -> impl Fn(Lifeline) -> Ready<Result<Redis, String>> + use<> {
-    move |_| ready(Made::new(settings.clone(), pool).map(Redis))
+    move |_| ready(Made::new(settings.clone(), pool).map(|pool| Redis { pool, line: Line::default() }))
 }
 
 /// Connections are made when first needed, so a server starts while Redis is away.
@@ -89,7 +93,7 @@ pub(super) fn pool(settings: &RedisSettings) -> Result<Option<Pool>, String> {
 
 impl Serve<Fetch> for Redis {
     async fn serve(self: Rc<Self>, fetch: Fetch, _: Deadline) -> Result<Option<Bytes>, Unavailable> {
-        let made = self.0.get();
+        let made = self.pool.get();
         let pool = made.as_ref().as_ref().ok_or(Unavailable)?;
         let mut connection = pool.get().await.map_err(|_| Unavailable)?;
         let value: Option<Vec<u8>> = connection.get(fetch.key).await.map_err(|_| Unavailable)?;
@@ -99,7 +103,7 @@ impl Serve<Fetch> for Redis {
 
 impl Serve<Save> for Redis {
     async fn serve(self: Rc<Self>, save: Save, _: Deadline) -> Result<(), Unavailable> {
-        let made = self.0.get();
+        let made = self.pool.get();
         let pool = made.as_ref().as_ref().ok_or(Unavailable)?;
         let mut connection = pool.get().await.map_err(|_| Unavailable)?;
         let millis = u64::try_from(save.ttl.as_millis()).unwrap_or(u64::MAX);
@@ -109,7 +113,7 @@ impl Serve<Save> for Redis {
 
 impl Serve<Ping> for Redis {
     async fn serve(self: Rc<Self>, _: Ping, _: Deadline) -> Result<(), Unavailable> {
-        let made = self.0.get();
+        let made = self.pool.get();
         let pool = made.as_ref().as_ref().ok_or(Unavailable)?;
         let mut connection = pool.get().await.map_err(|_| Unavailable)?;
         connection.ping::<()>().await.map_err(|_| Unavailable)

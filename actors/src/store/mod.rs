@@ -39,6 +39,7 @@ mod keyset;
 mod lag;
 mod lease;
 mod lexical;
+mod limits;
 mod matching;
 mod measuring;
 mod monitor;
@@ -63,6 +64,7 @@ mod sweeping;
 mod switching;
 mod tasks;
 mod tenants;
+mod usage;
 mod vector_stores;
 mod warm;
 
@@ -103,6 +105,7 @@ pub use keys::{
 pub use keyset::{Keyset, Listed};
 pub use lease::{SweepKeys, TakeLease};
 pub use lexical::{TermKey, TermWeights};
+pub use limits::{FindLimits, FoundLimits, LimitKey};
 pub use matching::{CountMatching, DeleteMatching, Deleted, Matching};
 pub use measuring::{MeasureSpace, SampleTexts, SpaceSize};
 pub use pool::{MOST_REPLICAS, PoolSettings, parse_replica_url, parse_url};
@@ -128,7 +131,8 @@ pub use switching::{ActivateSpace, RollBack};
 pub use tasks::{
     Claim, ClaimTasks, Class, EndTask, PutOff, ReleaseLeases, RenewLeases, Task, WaitingDocument, Work,
 };
-pub use tenants::{FindTenant, Tenant, create_tenant, list_tenants};
+pub use tenants::{FindTenant, Tenant, create_tenant, limit_tenant, list_tenants};
+pub use usage::{TokensUsed, UseTokens};
 pub use vector_stores::{
     CreateVectorStore, Expiry, FileCounts, GetExpiry, GetVectorStore, ListVectorStores, TouchVectorStores,
     UpdateVectorStore, VectorStore,

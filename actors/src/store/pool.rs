@@ -17,8 +17,6 @@ pub const MOST_REPLICAS: usize = 8;
 pub struct PoolSettings {
     /// The writer: one host, or several of which one accepts writes.
     pub config: Config,
-    /// How the schema's owner logs in: for what the restricted role cannot see.
-    pub owner: Config,
     /// Read-only copies, at most [`MOST_REPLICAS`].
     pub replicas: Vec<Config>,
     /// A replica further behind gets no reads while the writer is there.

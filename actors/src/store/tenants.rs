@@ -1,4 +1,4 @@
-//! Tenants, made, listed and found by name by whoever owns the schema: the role that serves requests sees its own alone.
+//! Tenants, made and listed by whoever owns the schema: the role that serves requests sees its own alone.
 
 use super::Store;
 use super::error::StoreError;
@@ -7,6 +7,7 @@ use super::preflight::{PreflightError, connect, unreachable};
 use super::read::Sees;
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
+use serde_json::Value;
 use std::rc::Rc;
 use time::OffsetDateTime;
 use tokio_postgres::{Config, Row};
@@ -16,18 +17,20 @@ pub struct Tenant {
     pub id: TenantId,
     pub name: String,
     pub created_at: OffsetDateTime,
+    /// In place of the configured ones; an object.
+    pub limits: Value,
 }
 
 impl Tenant {
     fn read(row: &Row) -> Self {
-        Self { id: TenantId(row.get(0)), name: row.get(1), created_at: row.get(2) }
+        Self { id: TenantId(row.get(0)), name: row.get(1), created_at: row.get(2), limits: row.get(3) }
     }
 }
 
 /// Makes a tenant; none when the name is taken.
 pub async fn create_tenant(owner: &Config, name: &str) -> Result<Option<Tenant>, PreflightError> {
     let client = connect(owner).await?;
-    let sql = "INSERT INTO tenants (name) VALUES ($1) ON CONFLICT (name) DO NOTHING RETURNING tenant_id, name, created_at";
+    let sql = "INSERT INTO tenants (name) VALUES ($1) ON CONFLICT (name) DO NOTHING RETURNING tenant_id, name, created_at, limits";
     let row = client.query_opt(sql, &[&name]).await.map_err(|error| unreachable(&error))?;
     Ok(row.as_ref().map(Tenant::read))
 }
@@ -35,7 +38,7 @@ pub async fn create_tenant(owner: &Config, name: &str) -> Result<Option<Tenant>,
 /// All tenants, oldest first.
 pub async fn list_tenants(owner: &Config) -> Result<Vec<Tenant>, PreflightError> {
     let client = connect(owner).await?;
-    let sql = "SELECT tenant_id, name, created_at FROM tenants ORDER BY tenant_id";
+    let sql = "SELECT tenant_id, name, created_at, limits FROM tenants ORDER BY tenant_id";
     let rows = client.query(sql, &[]).await.map_err(|error| unreachable(&error))?;
     Ok(rows.iter().map(Tenant::read).collect())
 }
@@ -60,22 +63,20 @@ impl Serve<FindTenant> for Store {
         find: FindTenant,
         deadline: Deadline,
     ) -> Result<Option<TenantId>, StoreError> {
-        if let Ok(tenant) = find.name.parse() {
-            // Whoever acts for it sees that it is there.
-            let rows = self.read(tenant, Sees::Newest, "SELECT 1 FROM tenants", &[], deadline).await?;
-            return Ok(rows.first().map(|_| tenant));
-        }
-        // Over a connection of its own: whoever asks remembers the answer for long.
-        let owner = self.shared.settings.load().owner.clone();
-        let found = async {
-            let client = connect(&owner).await?;
-            let sql = "SELECT tenant_id FROM tenants WHERE name = $1";
-            client.query_opt(sql, &[&find.name]).await.map_err(|error| unreachable(&error))
-        };
-        match tokio::time::timeout_at(deadline.instant().into(), found).await {
-            Ok(Ok(row)) => Ok(row.map(|row| TenantId(row.get(0)))),
-            Ok(Err(error)) => Err(StoreError::Unavailable(error.to_string())),
-            Err(_) => Err(StoreError::Timeout),
-        }
+        let sql = "SELECT find_tenant($1)";
+        let rows = self.read(TenantId(0), Sees::Newest, sql, &[&find.name], deadline).await?;
+        Ok(rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).map(TenantId))
     }
+}
+
+/// Replaces what a tenant has in place of the configured limits; none when there is no such tenant.
+pub async fn limit_tenant(
+    owner: &Config,
+    name: &str,
+    limits: &Value,
+) -> Result<Option<Tenant>, PreflightError> {
+    let client = connect(owner).await?;
+    let sql = "UPDATE tenants SET limits = $2 WHERE name = $1 RETURNING tenant_id, name, created_at, limits";
+    let row = client.query_opt(sql, &[&name, limits]).await.map_err(|error| unreachable(&error))?;
+    Ok(row.as_ref().map(Tenant::read))
 }

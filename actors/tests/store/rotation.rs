@@ -13,10 +13,8 @@ use std::time::{Duration, Instant};
 const ROLE: &str = "served";
 
 fn settings(cluster: &Cluster, password: &str) -> PoolSettings {
-    let config = parse_url(&cluster.tcp_url(ROLE, password, "rag")).expect("a connection string");
     PoolSettings {
-        owner: config.clone(),
-        config,
+        config: parse_url(&cluster.tcp_url(ROLE, password, "rag")).expect("a connection string"),
         replicas: Vec::new(),
         max_lag: Duration::from_secs(1),
         size: 3,

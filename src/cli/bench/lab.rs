@@ -54,9 +54,7 @@ impl Lab {
         store::migrate(&connections.owner, true).await?;
         let models = Models::start(tree, &settings.embedder).await?;
         let tools = Tools::of(&connections).context("the managed PostgreSQL has no socket")?;
-        let store =
-            StoreHandle::start(tree, app::pool(settings, connections.owner.clone(), connections.app)?)
-                .await?;
+        let store = StoreHandle::start(tree, app::pool(settings, connections.app)?).await?;
         Ok((store, models, tools))
     }
 
