@@ -26,6 +26,7 @@ pub(crate) use process::{alive, eventually};
 pub(crate) use reply::Reply;
 
 use process::{Exit, MODEL_DIR, Running};
+use reqwest::Certificate;
 use reqwest::blocking::Client;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,6 +43,7 @@ pub(crate) struct Builder {
     envs: Vec<(String, String)>,
     token: Option<String>,
     allow_panics: bool,
+    trusted: Option<PathBuf>,
 }
 
 impl Builder {
@@ -65,6 +67,12 @@ impl Builder {
         self.env("MCP_RAG__AUTH__TOKEN", token)
     }
 
+    /// Serves with this certificate; the helpers of [`Server`] trust its authority.
+    pub(crate) fn tls(mut self, cert: &Path, key: &Path, authority: &Path) -> Self {
+        self.trusted = Some(authority.to_owned());
+        self.set("server.tls.cert_file", cert.display()).set("server.tls.key_file", key.display())
+    }
+
     /// For tests that make the server panic: its log may say so.
     pub(crate) fn allow_panics(mut self) -> Self {
         self.allow_panics = true;
@@ -80,7 +88,11 @@ impl Builder {
     pub(crate) fn start_in(self, home: TempDir) -> Server {
         // The library makes a client only once the process has chosen a TLS implementation.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder().timeout(PATIENCE).no_proxy().build().expect("an HTTP client");
+        let mut http = Client::builder().timeout(PATIENCE).no_proxy();
+        if let Some(path) = &self.trusted {
+            http = http.tls_certs_only(authorities(path));
+        }
+        let http = http.build().expect("an HTTP client");
         let log = Log::default();
         let running = Running::spawn(self.command(home.path()), &log)
             .unwrap_or_else(|exit| panic!("the server did not start: {exit:?}\n{log}"));
@@ -110,6 +122,11 @@ impl Builder {
         command.envs(self.envs.iter().map(|(name, value)| (name, value)));
         command
     }
+}
+
+/// What a client is to trust.
+pub(crate) fn authorities(path: &Path) -> Vec<Certificate> {
+    Certificate::from_pem_bundle(&std::fs::read(path).expect("a file")).expect("certificates")
 }
 
 /// The binary under test with a home of its own and none of the developer's settings; what its

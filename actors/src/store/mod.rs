@@ -10,9 +10,11 @@
 //!   once it has answered (`connection`); transactions roll back.
 
 mod accept;
+mod address;
 mod bound;
 mod building;
 mod bulk;
+mod cancel;
 mod chunking;
 mod collections;
 mod complete;
@@ -63,6 +65,7 @@ mod vector_stores;
 mod warm;
 
 pub use accept::{AcceptDocuments, Accepted, NewDocument, Raw};
+pub use address::Address;
 pub use building::{BuildSpace, FillSpace, Lacking, NextLacking, Part};
 pub use bulk::BulkRows;
 pub use chunking::{ChunkContext, ChunkStrategy, Chunking};
@@ -97,7 +100,7 @@ pub use lease::{SweepKeys, TakeLease};
 pub use lexical::{TermKey, TermWeights};
 pub use matching::{CountMatching, DeleteMatching, Deleted, Matching};
 pub use measuring::{MeasureSpace, SampleTexts, SpaceSize};
-pub use pool::{MOST_REPLICAS, PoolSettings, parse_replica_url, parse_url};
+pub use pool::{MOST_REPLICAS, PoolSettings};
 pub use preflight::{Migrated, PreflightError, migrate, take_role};
 pub use publish::{NewChunk, PublishDocument, Published};
 pub use read::Source;

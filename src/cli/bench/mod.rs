@@ -67,14 +67,14 @@ impl Bench {
         settings.auth.token = None;
         let mut interrupt = Interrupt::new()?;
         match self {
-            Self::Search(search) => search.run(global, settings, &mut interrupt).await?,
+            Self::Search(search) => Box::pin(search.run(global, settings, &mut interrupt)).await?,
             Self::Scale(scale) => Box::pin(scale.run(global, settings, &mut interrupt)).await?,
             Self::Chroma(beside) => Box::pin(beside.run(global, settings, &mut interrupt)).await?,
-            Self::Filters(filters) => filters.run(global, settings, &mut interrupt).await?,
+            Self::Filters(filters) => Box::pin(filters.run(global, settings, &mut interrupt)).await?,
             Self::Hop(hop) => hop.run(global, &mut interrupt).await?,
             Self::Guards(guards) => guards.run(global, settings, &mut interrupt).await?,
             Self::Mixed(mixed) => mixed.run(global, settings, &mut interrupt).await?,
-            Self::Ingest(ingest) => ingest.run(global, settings, &mut interrupt).await?,
+            Self::Ingest(ingest) => Box::pin(ingest.run(global, settings, &mut interrupt)).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
