@@ -24,7 +24,7 @@ pub struct McpSettings {
 }
 
 /// A list; or one string with entries apart by commas, as the environment and the command line have it.
-fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Form {

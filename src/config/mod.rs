@@ -17,7 +17,8 @@ pub use mcp::McpSettings;
 pub use report::{Line, report};
 pub use running::{ConfigStatus, Running};
 pub use server::{
-    AdminSettings, AuthSettings, LogFormat, LogSettings, ReloadSettings, ServerSettings, ServerTls,
+    AdminSettings, AuthSettings, CorsSettings, LogFormat, LogSettings, ReloadSettings, ServerSettings,
+    ServerTls,
 };
 pub use tracing::TracingSettings;
 
@@ -209,6 +210,7 @@ impl Settings {
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
         self.server.tls.validate().map_err(ConfigError)?;
+        self.server.cors.validate().map_err(ConfigError)?;
         self.mcp.validate()?;
         self.log.validate().map_err(ConfigError)?;
         self.embedder.validate().map_err(ConfigError)?;

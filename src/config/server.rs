@@ -1,3 +1,5 @@
+use super::mcp::list;
+use crate::http::cors::is_origin;
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -31,6 +33,26 @@ pub struct ServerSettings {
     pub shutdown_timeout_ms: u64,
     #[serde(default)]
     pub tls: ServerTls,
+    pub cors: CorsSettings,
+}
+
+/// Web pages of other origins.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorsSettings {
+    /// That may call `/v1`, exactly: `https://app.example.com`.
+    #[serde(deserialize_with = "list")]
+    pub allowed_origins: Vec<String>,
+}
+
+impl CorsSettings {
+    pub(super) fn validate(&self) -> Result<(), String> {
+        if self.allowed_origins.iter().all(|text| is_origin(text)) {
+            return Ok(());
+        }
+        Err("server.cors.allowed_origins holds whole origins, none by a pattern: https://app.example.com"
+            .to_owned())
+    }
 }
 
 /// The public listener's certificate; without one it speaks HTTP in the clear.

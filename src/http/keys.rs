@@ -167,7 +167,7 @@ impl KeyRequest {
 
 fn shown(key: ApiKey, secret: &Secret) -> HttpResponse {
     let view = SecretView { key: key.into(), secret: secret.expose().to_owned() };
-    HttpResponse::build(StatusCode::CREATED).insert_header(("cache-control", "no-store")).json(view)
+    HttpResponse::build(StatusCode::CREATED).json(view)
 }
 
 /// Make an API key. Its secret is in this answer alone.

@@ -62,7 +62,7 @@ impl Ear {
                 });
                 let begun = Arc::clone(&begun);
                 thread::spawn(move || {
-                    pass_on(client, server, |bytes| begun.lock().expect("no panic")[place].extend(bytes))
+                    pass_on(client, server, |bytes| begun.lock().expect("no panic")[place].extend(bytes));
                 });
             }
         });

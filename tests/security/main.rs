@@ -8,5 +8,6 @@ mod mount;
 mod support;
 
 mod database;
+mod headers;
 mod listener;
 mod redis;
