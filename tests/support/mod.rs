@@ -18,6 +18,7 @@ mod database;
 mod log;
 mod process;
 mod reply;
+pub(crate) mod secrets;
 pub(crate) mod sse;
 
 pub(crate) use calls::ids;
@@ -67,6 +68,12 @@ impl Builder {
         self.env("MCP_RAG__AUTH__TOKEN", token)
     }
 
+    /// The token that the helpers of [`Server`] send, of a server that has it from elsewhere.
+    pub(crate) fn bearer(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
     /// Serves with this certificate; the helpers of [`Server`] trust its authority.
     pub(crate) fn tls(mut self, cert: &Path, key: &Path, authority: &Path) -> Self {
         self.trusted = Some(authority.to_owned());
@@ -94,6 +101,7 @@ impl Builder {
         }
         let http = http.build().expect("an HTTP client");
         let log = Log::default();
+        secrets::plant(home.path());
         let running = Running::spawn(self.command(home.path()), &log)
             .unwrap_or_else(|exit| panic!("the server did not start: {exit:?}\n{log}"));
         Server { builder: self, home, http, log, running: Some(running) }
@@ -104,7 +112,12 @@ impl Builder {
         let home = tempfile::tempdir().expect("a directory for the data");
         let log = Log::default();
         match Running::spawn(self.command(home.path()), &log) {
-            Err(Exit { code }) => (code, log.to_string()),
+            Err(Exit { code }) => {
+                let said = log.to_string();
+                let told = secrets::told(&said, &secrets::of(home.path(), &self.envs));
+                assert!(told.is_empty(), "{told:?} is told: {said}");
+                (code, said)
+            }
             Ok(_) => panic!("the server started"),
         }
     }
@@ -222,6 +235,9 @@ impl Server {
 
     /// SIGTERM: the server ends in order, with status 0, and leaves no process behind.
     pub(crate) fn stop(&mut self) {
+        if let Ok(metrics) = self.http.get(format!("{}/metrics", self.admin_url())).send() {
+            self.keeps_secrets("its metrics", &metrics.text().unwrap_or_default());
+        }
         self.running().signal(nix::sys::signal::Signal::SIGTERM);
         self.await_exit();
     }
@@ -283,6 +299,20 @@ impl Server {
     fn check_log(&self) {
         let panicked = !self.builder.allow_panics && self.log.contains("panicked");
         assert!(!panicked, "the server panicked\n{}", self.log);
+        self.keeps_secrets("its log", &self.log.whole());
+        let files = secrets::on_disk(self.home(), &self.secrets());
+        assert!(files.is_empty(), "a secret is in the clear in {files}");
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        secrets::of(self.home(), &self.builder.envs)
+    }
+
+    /// Fails the test when a text tells one of this server's secrets.
+    #[track_caller]
+    pub(crate) fn keeps_secrets(&self, what: &str, text: &str) {
+        let told = secrets::told(text, &self.secrets());
+        assert!(told.is_empty(), "{what} tells {told:?}");
     }
 }
 
