@@ -15,6 +15,9 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod error;
+#[cfg(test)]
+#[path = "../tests/support/fuzz.rs"]
+mod fuzz;
 pub mod http;
 pub mod identity;
 pub mod mcp;

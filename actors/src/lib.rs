@@ -17,6 +17,9 @@
 
 pub mod cache;
 pub mod embedder;
+#[cfg(test)]
+#[path = "../../tests/support/fuzz.rs"]
+mod fuzz;
 pub mod generator;
 mod live;
 mod local;

@@ -1,5 +1,5 @@
 //! What keeps others out: TLS on every side, with certificates made here; what browsers are told; secrets that nobody
-//! may hear of.
+//! may hear of; how deep and how long a request may be.
 
 #[path = "../faults/reload/mount.rs"]
 #[expect(dead_code, reason = "shared with the tests of settings that reload")]
@@ -14,6 +14,7 @@ mod collector;
 mod database;
 mod echo;
 mod headers;
+mod limits;
 mod listener;
 mod redis;
 mod secrets;
