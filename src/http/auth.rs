@@ -1,6 +1,7 @@
+use super::cors::check_page;
 use super::{ApiError, State, access};
 use crate::error::Error;
-use crate::identity::{Gate, Identity, unauthorized};
+use crate::identity::{Credential, Gate, Identity, unauthorized};
 use crate::rag::Caller;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -65,6 +66,9 @@ pub(super) async fn authenticate(
 async fn principal(request: &HttpRequest) -> Result<Principal, Error> {
     let state = request.app_data::<Data<State>>().ok_or_else(unauthorized)?;
     let identity = Gate::identify(&state.gate, presented(request)).await?;
+    if identity.credential == Credential::None {
+        check_page(request, &state.rag.settings())?;
+    }
     access::check(request.method(), request.path(), &identity)?;
     let deadline = own_deadline(request)?;
     Ok(Principal { tenant: identity.tenant, identity, deadline })

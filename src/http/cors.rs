@@ -3,8 +3,12 @@
 //! No cookie is ever looked at, so a page can do only what the token it holds may; what is allowed here is that a
 //! browser hands it the answer.
 
+use crate::config::Settings;
+use crate::error::{Code, Error};
 use actix_cors::Cors;
+use actix_web::HttpRequest;
 use actix_web::http::Uri;
+use actix_web::http::header::{HOST, ORIGIN};
 use actix_web::middleware::Condition;
 
 /// How long a browser remembers a preflight's answer, in seconds.
@@ -68,6 +72,34 @@ pub(super) fn cors(origins: &[String]) -> Condition<Cors> {
         .expose_headers(EXPOSED)
         .max_age(REMEMBERED);
     Condition::new(any, cors)
+}
+
+/// For a request without a credential: a server that needs none would do what any page in its owner's browser wants: by a form, which needs
+/// no permission, or under a name that leads here since a moment ago. So it listens to pages of this machine and those
+/// that are named, and, where nothing but this machine reaches it, to this machine's names alone.
+pub(super) fn check_page(request: &HttpRequest, settings: &Settings) -> Result<(), Error> {
+    let refused = |what: &str| {
+        let why = "without a credential only pages of this machine, under its own name, are answered";
+        Err(Error::new(Code::Forbidden, format!("{why}: not this `{what}`")))
+    };
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let machine = |host: &str| matches!(host, "localhost" | "127.0.0.1" | "[::1]" | "::1");
+    if let Some(text) = header(ORIGIN) {
+        let named = settings.server.cors.allowed_origins.iter().chain(&settings.mcp.allowed_origins);
+        let named = |origin: &Origin| {
+            named.clone().filter_map(|text| Origin::parse(text)).any(|allowed| allowed.admits(origin))
+        };
+        if !Origin::parse(text).is_some_and(|origin| machine(&origin.host) || named(&origin)) {
+            return refused("Origin");
+        }
+    }
+    let authority = header(HOST).and_then(|text| text.parse::<actix_web::http::uri::Authority>().ok());
+    let own = settings.mcp.hosts(false);
+    let known = |host: &str| machine(host) || own.iter().any(|name| name.split(':').next() == Some(host));
+    if machine(&settings.server.host) && !authority.is_some_and(|host| known(host.host())) {
+        return refused("Host");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -81,6 +81,44 @@ fn a_named_page_may_call_and_no_other() {
     }
 }
 
+#[test]
+fn without_a_credential_no_page_but_this_machines_own_is_answered() {
+    let server = Server::builder().set("server.cors.allowed_origins", PAGE).start();
+    let asked = |header: &str, value: &str| {
+        let body = r#"{"name":"made-by-a-page"}"#; // as a form sends it, without asking first
+        let asked =
+            server.request(Method::POST, "/v1/collections").header("content-type", "text/plain").body(body);
+        let reply = Reply::read(asked.header(header, value).send().expect("an answer"));
+        if reply.status == 201 {
+            server.delete("/v1/collections/made-by-a-page").ok(200);
+        }
+        reply.status
+    };
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example:8080",
+    ] {
+        assert_eq!(asked("origin", origin), 403, "{origin}");
+    }
+    for host in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example"] {
+        assert_eq!(asked("host", host), 403, "{host}: a name that leads here since a moment ago");
+    }
+    for (header, value) in [
+        ("origin", "http://localhost:3000"),
+        ("origin", PAGE),
+        ("host", "localhost:8080"),
+        ("host", "[::1]:80"),
+    ] {
+        assert_eq!(asked(header, value), 201, "{header} {value}");
+    }
+    // Where a credential is needed, that is what protects, under any name.
+    let server = guarded().start();
+    let asked = server.request(Method::GET, "/v1/collections").header("host", "rag.example.com");
+    assert_eq!(asked.send().expect("an answer").status(), 200);
+}
+
 #[track_caller]
 fn protected(reply: &Reply, what: &str) {
     let expected = [

@@ -131,6 +131,8 @@ fn no_planted_secret_is_told_whatever_happens() {
         went(&server, &format!("repeated with {status}"));
     }
     echo.pass_on();
+    let kept_in_redis = redis(cache.port(), &format!("AUTH {CACHE}\r\nKEYS *\r\nQUIT\r\n"));
+    assert!(kept_in_redis.lines().count() > 4, "searches are cached: {kept_in_redis}");
     cache.kill9();
     cache.restart(); // it knows no password any more, and says so to who sends one
     went(&server, "Redis refuses");
@@ -154,7 +156,6 @@ fn no_planted_secret_is_told_whatever_happens() {
     put(server.home(), "redis__url", &format!("redis://:{CACHE}@127.0.0.1:{}", cache.port()));
     let checked = binary(server.home()).args(["config", "check"]).output().expect("it runs");
     said.push(String::from_utf8_lossy(&[checked.stdout, checked.stderr].concat()).into_owned());
-    let kept_in_redis = redis(cache.port(), "KEYS *\r\nQUIT\r\n");
     server.stop();
 
     // All of it was really in danger.

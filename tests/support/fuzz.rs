@@ -125,3 +125,9 @@ fn mutate(input: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
         _ => input.truncate(at),
     }
 }
+
+#[test]
+#[should_panic(expected = "input: \"")]
+fn fuzz_shows_the_input_that_panicked() {
+    fuzz(&[b"abc"], |bytes| assert!(bytes.len() < 100, "too long for this target"));
+}
