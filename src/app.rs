@@ -4,6 +4,7 @@ mod bare;
 mod drain;
 mod listen;
 mod reload;
+mod tls;
 
 pub(crate) use bare::Bare;
 pub use reload::Origin;
@@ -29,15 +30,16 @@ use mcp_rag_actors::parser::{ParserHandle, ParserSettings};
 use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{self, AnyKey, Config, PoolSettings, StoreHandle};
+use mcp_rag_actors::store::{self, Address, AnyKey, PoolSettings, StoreHandle};
 use mcp_rag_actors::supervise::{Failure, Lifeline, Tree};
 use mcp_rag_actors::webhook::WebhookHandle;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use reload::Reload;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tls::Certificate;
 use tokio::task::AbortHandle;
 
 /// How long an actor may take to let go of what it owns.
@@ -60,7 +62,7 @@ pub struct Core {
     pub rag: Arc<Rag>,
     pub gate: Arc<Gate>,
     /// How the server logs in to its database.
-    database: Config,
+    database: Address,
     pub tree: Arc<Tree>,
     metrics: PrometheusHandle,
     upkeep: AbortHandle,
@@ -86,7 +88,7 @@ impl Core {
         }
     }
 
-    async fn start_actors(tree: &Tree, settings: Settings, role: Role) -> Result<(Arc<Rag>, Config)> {
+    async fn start_actors(tree: &Tree, settings: Settings, role: Role) -> Result<(Arc<Rag>, Address)> {
         let (owner, app) = database(tree, &settings, role).await?;
         let migrated = store::migrate(&owner, settings.database.migrate).await?;
         store::take_role(&app).await?;
@@ -197,26 +199,29 @@ async fn require_key(settings: &Settings, store: &StoreHandle) -> Result<()> {
 
 /// Connections as owner (migrations) and as the server: the managed PostgreSQL's, or the same
 /// external login for both, whose sessions then take the restricted role.
-async fn database(tree: &Tree, settings: &Settings, role: Role) -> Result<(Config, Config)> {
+async fn database(tree: &Tree, settings: &Settings, role: Role) -> Result<(Address, Address)> {
     if let Some(url) = &settings.database.url {
-        let mut config = store::parse_url(url.expose_secret()).map_err(anyhow::Error::msg)?;
-        config.connect_timeout(Duration::from_millis(settings.database.connect_timeout_ms));
-        return Ok((config.clone(), config));
+        let address =
+            Address::parse(url.expose_secret(), &settings.database.tls).map_err(anyhow::Error::msg)?;
+        let limit = Duration::from_millis(settings.database.connect_timeout_ms);
+        let address = address.connecting_within(limit);
+        return Ok((address.clone(), address));
     }
     if role == Role::Work {
         let connections = postgres::join(&settings.data_dir)?;
-        return Ok((connections.owner, connections.app));
+        return Ok((connections.owner.into(), connections.app.into()));
     }
     let lock = Arc::new(DataDirLock::acquire(&settings.data_dir)?);
     let connections = postgres::supervise(tree, settings.database.embedded.clone(), lock).await?;
-    Ok((connections.owner, connections.app))
+    Ok((connections.owner.into(), connections.app.into()))
 }
 
-pub(crate) fn pool(settings: &Settings, config: Config) -> Result<PoolSettings> {
+pub(crate) fn pool(settings: &Settings, writer: Address) -> Result<PoolSettings> {
     let database = &settings.database;
-    let replicas = database.replica_urls.iter().map(|url| store::parse_replica_url(url.expose_secret()));
+    let replica = |url: &SecretString| Address::parse_replica(url.expose_secret(), &database.tls);
+    let replicas = database.replica_urls.iter().map(replica);
     Ok(PoolSettings {
-        config,
+        writer,
         replicas: replicas.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?,
         max_lag: Duration::from_millis(database.replica_max_lag_ms),
         size: database.pool_size,
@@ -254,22 +259,25 @@ pub struct Application {
     pub port: Option<u16>,
     pub admin_port: u16,
     patience: Patience,
+    /// With TLS alone.
+    certificate: Option<Arc<Certificate>>,
     reload: Option<AbortHandle>,
 }
 
 impl Application {
     pub async fn build(settings: Settings, role: Role) -> Result<Self> {
+        let certificate = Certificate::read(&settings.server.tls)?.map(Certificate::new);
         let mut core = Core::start(settings.clone(), role).await?;
         if role == Role::Serve {
             core.warm().await;
         }
-        match Self::bind(&core, &settings, role) {
+        match Self::bind(&core, &settings, role, certificate.as_ref()) {
             Ok((drain, servers, port, admin_port)) => {
                 let patience = Patience {
                     delay: Duration::from_millis(settings.server.drain_delay_ms),
                     shutdown: Duration::from_millis(settings.server.shutdown_timeout_ms),
                 };
-                Ok(Self { core, drain, servers, port, admin_port, patience, reload: None })
+                Ok(Self { core, drain, servers, port, admin_port, patience, certificate, reload: None })
             }
             Err(error) => {
                 core.stop().await;
@@ -278,12 +286,17 @@ impl Application {
         }
     }
 
-    fn bind(core: &Core, settings: &Settings, role: Role) -> Result<(Drain, Vec<Server>, Option<u16>, u16)> {
+    fn bind(
+        core: &Core,
+        settings: &Settings,
+        role: Role,
+        certificate: Option<&Arc<Certificate>>,
+    ) -> Result<(Drain, Vec<Server>, Option<u16>, u16)> {
         let state = core.state(settings);
         let drain = state.drain.clone();
         let mut servers = Vec::new();
         let port = if role == Role::Serve {
-            let (server, port) = public(settings, state.clone())?;
+            let (server, port) = public(settings, state.clone(), certificate)?;
             servers.push(server);
             Some(port)
         } else {
@@ -299,9 +312,16 @@ impl Application {
 
     /// Takes over changed settings from now on until the server stops.
     pub fn reload_from(&mut self, origin: Origin) {
-        let reload = Reload::new(origin, Arc::clone(&self.core.rag), self.core.database.clone());
+        let reload = Reload::new(origin, &self.core, self.certificate.clone());
         let watch = actix_web::rt::spawn(reload.watch());
         self.reload = Some(watch.abort_handle());
+    }
+
+    /// Where the API is reached at a host: `https://host:port`; a worker has none.
+    #[must_use]
+    pub fn url(&self, host: &str) -> Option<String> {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        self.port.map(|port| format!("{scheme}://{host}:{port}"))
     }
 
     /// Serves until `stop` resolves, or until supervision cannot go on: then why.
@@ -325,7 +345,11 @@ impl Application {
 }
 
 /// The API's listener.
-fn public(settings: &Settings, state: Data<State>) -> Result<(Server, u16)> {
+fn public(
+    settings: &Settings,
+    state: Data<State>,
+    certificate: Option<&Arc<Certificate>>,
+) -> Result<(Server, u16)> {
     let listener = listen(&settings.server.host, settings.server.port, "server.port")?;
     let port = listener.local_addr()?.port();
     let (limits, settings) = (settings.server.clone(), settings.clone());
@@ -346,7 +370,13 @@ fn public(settings: &Settings, state: Data<State>) -> Result<(Server, u16)> {
     .shutdown_timeout(limits.shutdown_timeout_ms.div_ceil(1000))
     .disable_signals();
     let server = if limits.workers == 0 { server } else { server.workers(limits.workers) };
-    Ok((server.listen(listener)?.run(), port))
+    let server = match certificate {
+        None => server.listen(listener)?,
+        Some(certificate) => server
+            .tls_handshake_timeout(Duration::from_millis(limits.read_timeout_ms))
+            .listen_rustls_0_23(listener, certificate.listener(&limits.tls)?)?,
+    };
+    Ok((server.run(), port))
 }
 
 /// Brings the schema up to date and stops again.

@@ -17,6 +17,9 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod error;
+#[cfg(test)]
+#[path = "../tests/support/fuzz.rs"]
+mod fuzz;
 pub mod http;
 pub mod identity;
 pub mod mcp;

@@ -4,13 +4,13 @@ use super::{ACTOR_GRACE, Role, database, pool};
 use crate::config::Settings;
 use anyhow::Result;
 use mcp_rag_actors::postgres;
-use mcp_rag_actors::store::{self, Config, StoreHandle, Tenant};
+use mcp_rag_actors::store::{self, Address, StoreHandle, Tenant};
 use mcp_rag_actors::supervise::Tree;
 
 /// The database's owner, for what no server may do, and its store, for everything else.
 pub(crate) struct Bare {
     tree: Tree,
-    owner: Config,
+    owner: Address,
     pub(crate) store: StoreHandle,
 }
 

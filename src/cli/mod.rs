@@ -59,6 +59,9 @@ pub struct Global {
     /// Act on this running server instead of the embedded database.
     #[arg(long, global = true, env = "MCP_RAG_SERVER", value_name = "URL")]
     server: Option<String>,
+    /// Trust the authorities in this PEM file, too, when calling `--server`.
+    #[arg(long, global = true, env = "MCP_RAG_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Override one setting, e.g. --set server.port=9000.
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = pair)]
     overrides: Vec<(String, String)>,

@@ -20,7 +20,10 @@ pub use mcp::McpSettings;
 pub use quotas::QuotaSettings;
 pub use report::{Line, report};
 pub use running::{ConfigStatus, Running};
-pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ReloadSettings, ServerSettings};
+pub use server::{
+    AdminSettings, AuthSettings, CorsSettings, LogFormat, LogSettings, ReloadSettings, ServerSettings,
+    ServerTls,
+};
 pub use tracing::TracingSettings;
 
 use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
@@ -31,7 +34,7 @@ use mcp_rag_actors::store::{MOST_REPLICAS, StoreSettings};
 use mcp_rag_actors::supervise::SupervisionSettings;
 use mcp_rag_actors::webhook::WebhookSettings;
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that can be configured; `config/default.toml` documents each key.
 #[derive(Debug, Clone, Deserialize)]
@@ -126,6 +129,20 @@ impl Settings {
         Loaded::load(sources).map(|loaded| loaded.settings)
     }
 
+    /// Files that settings name and whose content is part of them, by key.
+    pub(crate) fn files(&self) -> Vec<(String, &Path)> {
+        let ServerTls { cert_file, key_file, client_ca_file } = &self.server.tls;
+        let own = [("cert_file", cert_file), ("key_file", key_file), ("client_ca_file", client_ca_file)];
+        let own = own.into_iter().filter_map(|(name, path)| Some((name, path.as_deref()?)));
+        let sections = [("database.tls", &self.database.tls), ("redis.tls", &self.redis.tls)];
+        let others =
+            sections.into_iter().flat_map(|(section, tls)| tls.files().map(move |file| (section, file)));
+        own.map(|file| ("server.tls", file))
+            .chain(others)
+            .map(|(section, (name, path))| (format!("{section}.{name}"), path))
+            .collect()
+    }
+
     fn from_merged(merged: config::Config, environment: Environment) -> Result<Self, ConfigError> {
         let origins = report::origins(&merged);
         let mut settings: Self = merged
@@ -206,6 +223,8 @@ impl Settings {
             self.ingest.max_document_bytes <= self.server.max_body_bytes,
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
+        self.server.tls.validate().map_err(ConfigError)?;
+        self.server.cors.validate().map_err(ConfigError)?;
         self.mcp.validate()?;
         self.auth.jwt.validate(self.environment)?;
         self.quotas.validate().map_err(ConfigError)?;

@@ -90,6 +90,7 @@ mod tests {
                 ("auth.jwt.issuer".into(), "https://login.example.com".into()),
                 ("auth.jwt.audience".into(), "rag".into()),
                 ("webhooks.secret".into(), "canary ".repeat(8)),
+                ("generator.api_key".into(), "canary".into()),
                 ("server.port".into(), "1234".into()),
                 ("database.url".into(), "postgres://u:canary@db/x".into()),
                 (

@@ -188,8 +188,5 @@ pub(super) async fn content(
     let get = GetContent { tenant: caller.tenant, collection, external_id };
     let text = state.rag.seen_by(&caller).call(get, caller.deadline).await?;
     // Never as HTML: a document must not become a page of this origin.
-    Ok(HttpResponse::Ok()
-        .content_type("text/plain; charset=utf-8")
-        .insert_header(("x-content-type-options", "nosniff"))
-        .body(text))
+    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text))
 }

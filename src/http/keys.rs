@@ -189,8 +189,7 @@ impl KeyRequest {
 fn shown(key: ApiKey, secret: &Secret) -> HttpResponse {
     let made = Made(key.id.to_string());
     let view = SecretView { key: key.into(), secret: secret.expose().to_owned() };
-    let mut response =
-        HttpResponse::build(StatusCode::CREATED).insert_header(("cache-control", "no-store")).json(view);
+    let mut response = HttpResponse::build(StatusCode::CREATED).json(view);
     response.extensions_mut().insert(made);
     response
 }

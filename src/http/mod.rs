@@ -8,6 +8,7 @@ mod audited;
 mod auth;
 pub(crate) mod body;
 mod collections;
+pub(crate) mod cors;
 pub(crate) mod documents;
 mod drain;
 mod envelope;
@@ -64,12 +65,15 @@ pub struct State {
 pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let state = state.clone();
     move |config| {
+        let settings = state.rag.settings();
         let api = web::scope("/v1")
             // The last one is asked first: who may not enter takes nobody's place.
             .wrap(actix_web::middleware::from_fn(idempotency::idempotent))
             .wrap(actix_web::middleware::from_fn(admission::admit))
             .wrap(actix_web::middleware::from_fn(quotas::count))
             .wrap(actix_web::middleware::from_fn(auth::authenticate))
+            // A preflight brings no credential.
+            .wrap(cors::cors(&settings.server.cors.allowed_origins))
             .configure(collections::routes)
             .configure(documents::routes)
             .configure(export::routes)
@@ -83,7 +87,6 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .configure(system::routes)
             .configure(crate::openai::routes)
             .default_service(web::route().to(error::no_such_route));
-        let settings = state.rag.settings();
         let handler = mcp::Handler::new(Arc::clone(&state.rag));
         let auth = &settings.auth;
         let guarded = auth.token.is_some() || auth.keys_only || auth.jwt.is_on();
@@ -92,6 +95,7 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .app_data(Data::new(mount))
             .wrap(actix_web::middleware::from_fn(auth::authenticate))
             .wrap(actix_web::middleware::from_fn(mcp::oauth::challenge))
+            .wrap(cors::cors(&settings.mcp.allowed_origins))
             .route(web::route().to(mcp::serve::<mcp::Handler>));
         config
             .app_data(state)

@@ -36,7 +36,6 @@ pub(crate) fn respond(events: mpsc::Receiver<Bytes>) -> HttpResponse {
     HttpResponse::Ok()
         .force_close()
         .content_type("text/event-stream")
-        .insert_header(("cache-control", "no-store"))
         .insert_header(("x-accel-buffering", "no"))
         .streaming(with_keep_alive(events).map(Ok::<_, Infallible>))
 }

@@ -96,4 +96,17 @@ mod tests {
             assert_eq!((message.class(), message.needs()), (class, needs), "{text}");
         }
     }
+
+    #[test]
+    fn fuzz_messages() {
+        let seeds: [&[u8]; 3] = [
+            br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"fox"}}}"#,
+            br#"{"id":"\u0061","method":"resources/read","params":{"uri":"mcp-rag://documents/a/b"}}"#,
+            br#"[{"method":"ping"}]"#,
+        ];
+        crate::fuzz::fuzz(&seeds, |bytes| {
+            let message = Message::of(bytes);
+            let _ = (message.class(), message.needs());
+        });
+    }
 }

@@ -2,12 +2,14 @@ use super::count::Line;
 use crate::live::{Live, Made};
 use crate::resilience::Deadline;
 use crate::supervise::{Lifeline, Request, Serve, Service};
+use crate::tls::{TlsSettings, Verify};
 use bytes::Bytes;
-use deadpool_redis::redis::AsyncCommands;
-use deadpool_redis::{Config, Pool, PoolConfig, Runtime, Timeouts};
+use deadpool_redis::redis::{AsyncCommands, Client, ClientTlsConfig, TlsCertificates};
+use deadpool_redis::{Manager, Pool, PoolConfig, Runtime, Timeouts};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::future::{Ready, ready};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,6 +19,9 @@ pub struct RedisSettings {
     pub url: Option<SecretString>,
     /// A cache that answers later than this is not worth waiting for.
     pub timeout_ms: u64,
+    /// For `rediss://`.
+    #[serde(default)]
+    pub tls: TlsSettings,
 }
 
 impl RedisSettings {
@@ -80,15 +85,39 @@ pub(super) fn factory(
 /// Connections are made when first needed, so a server starts while Redis is away.
 pub(super) fn pool(settings: &RedisSettings) -> Result<Option<Pool>, String> {
     let Some(url) = &settings.url else { return Ok(None) };
+    let refused = || "redis.url is not a Redis connection string; e.g. redis://host:6379".to_owned();
+    let url = url.expose_secret();
+    let client = if url.starts_with("rediss:") {
+        // The library would believe anybody.
+        if url.ends_with("#insecure") {
+            return Err("redis.url: `#insecure` is not supported: set redis.tls.ca_file".to_owned());
+        }
+        Client::build_with_tls(url, certificates(&settings.tls)?)
+    } else {
+        Client::open(url)
+    };
+    let info = client.map_err(|_| refused())?.get_connection_info().clone();
     let wait = Some(Duration::from_millis(settings.timeout_ms));
-    let mut config = Config::from_url(url.expose_secret());
-    config.pool = Some(PoolConfig {
-        max_size: 8,
-        timeouts: Timeouts { wait, create: wait, recycle: wait },
-        ..PoolConfig::default()
-    });
-    let refused = "redis.url is not a Redis connection string; e.g. redis://host:6379";
-    config.create_pool(Some(Runtime::Tokio1)).map(Some).map_err(|_| refused.to_owned())
+    let pool = Pool::builder(Manager::new(info).map_err(|_| refused())?)
+        .config(PoolConfig {
+            max_size: 8,
+            timeouts: Timeouts { wait, create: wait, recycle: wait },
+            ..PoolConfig::default()
+        })
+        .runtime(Runtime::Tokio1);
+    pool.build().map(Some).map_err(|_| refused())
+}
+
+/// What the library is to read itself; that it can is known before.
+fn certificates(tls: &TlsSettings) -> Result<TlsCertificates, String> {
+    tls.client(Verify::Host, "redis.tls")?;
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let pair = tls.cert_file.as_ref().zip(tls.key_file.as_ref());
+    let pair = pair.map(|(cert, key)| Ok::<_, String>((read(cert)?, read(key)?))).transpose()?;
+    Ok(TlsCertificates {
+        client_tls: pair.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key }),
+        root_cert: tls.ca_file.as_ref().map(read).transpose()?,
+    })
 }
 
 impl Serve<Fetch> for Redis {

@@ -10,10 +10,12 @@
 //!   once it has answered (`connection`); transactions roll back.
 
 mod accept;
+mod address;
 mod audit;
 mod bound;
 mod building;
 mod bulk;
+mod cancel;
 mod chunking;
 mod collections;
 mod complete;
@@ -69,6 +71,7 @@ mod vector_stores;
 mod warm;
 
 pub use accept::{AcceptDocuments, Accepted, NewDocument, Raw};
+pub use address::Address;
 pub use audit::{AuditEntry, ListEntries, NewEntry, RecordEntries, SweepEntries};
 pub use building::{BuildSpace, FillSpace, Lacking, NextLacking, Part};
 pub use bulk::BulkRows;
@@ -108,7 +111,7 @@ pub use lexical::{TermKey, TermWeights};
 pub use limits::{FindLimits, FoundLimits, LimitKey};
 pub use matching::{CountMatching, DeleteMatching, Deleted, Matching};
 pub use measuring::{MeasureSpace, SampleTexts, SpaceSize};
-pub use pool::{MOST_REPLICAS, PoolSettings, parse_replica_url, parse_url};
+pub use pool::{MOST_REPLICAS, PoolSettings};
 pub use preflight::{Migrated, PreflightError, migrate, take_role};
 pub use publish::{NewChunk, PublishDocument, Published};
 pub use read::Source;

@@ -1,6 +1,7 @@
 //! Tenants, made and listed by whoever owns the schema: the role that serves requests sees its own alone.
 
 use super::Store;
+use super::address::Address;
 use super::error::StoreError;
 use super::ids::TenantId;
 use super::preflight::{PreflightError, connect, unreachable};
@@ -10,7 +11,7 @@ use crate::supervise::{Request, Serve};
 use serde_json::Value;
 use std::rc::Rc;
 use time::OffsetDateTime;
-use tokio_postgres::{Config, Row};
+use tokio_postgres::Row;
 
 #[derive(Debug, Clone)]
 pub struct Tenant {
@@ -28,7 +29,7 @@ impl Tenant {
 }
 
 /// Makes a tenant; none when the name is taken.
-pub async fn create_tenant(owner: &Config, name: &str) -> Result<Option<Tenant>, PreflightError> {
+pub async fn create_tenant(owner: &Address, name: &str) -> Result<Option<Tenant>, PreflightError> {
     let client = connect(owner).await?;
     let sql = "INSERT INTO tenants (name) VALUES ($1) ON CONFLICT (name) DO NOTHING RETURNING tenant_id, name, created_at, limits";
     let row = client.query_opt(sql, &[&name]).await.map_err(|error| unreachable(&error))?;
@@ -36,7 +37,7 @@ pub async fn create_tenant(owner: &Config, name: &str) -> Result<Option<Tenant>,
 }
 
 /// All tenants, oldest first.
-pub async fn list_tenants(owner: &Config) -> Result<Vec<Tenant>, PreflightError> {
+pub async fn list_tenants(owner: &Address) -> Result<Vec<Tenant>, PreflightError> {
     let client = connect(owner).await?;
     let sql = "SELECT tenant_id, name, created_at, limits FROM tenants ORDER BY tenant_id";
     let rows = client.query(sql, &[]).await.map_err(|error| unreachable(&error))?;
@@ -71,7 +72,7 @@ impl Serve<FindTenant> for Store {
 
 /// Replaces what a tenant has in place of the configured limits; none when there is no such tenant.
 pub async fn limit_tenant(
-    owner: &Config,
+    owner: &Address,
     name: &str,
     limits: &Value,
 ) -> Result<Option<Tenant>, PreflightError> {
