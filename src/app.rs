@@ -15,6 +15,7 @@ use crate::rag::extractive::Extractive;
 use crate::rag::ingest::Worker;
 use crate::rag::models::Models;
 use crate::rag::{Handles, Rag};
+use crate::telemetry::History;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
@@ -62,6 +63,7 @@ pub struct Core {
     database: Config,
     pub tree: Arc<Tree>,
     metrics: PrometheusHandle,
+    history: Arc<History>,
     upkeep: AbortHandle,
     warming: Option<AbortHandle>,
 }
@@ -74,8 +76,10 @@ impl Core {
         match Box::pin(Self::start_actors(&tree, settings, role)).await {
             Ok((rag, database)) => {
                 let gate = Arc::new(Gate::new(Arc::clone(&rag)));
-                let upkeep = tokio::spawn(keep_up(metrics.clone(), Arc::clone(&gate))).abort_handle();
-                Ok(Self { rag, gate, database, tree, metrics, upkeep, warming: None })
+                let history = Arc::new(History::default());
+                let upkeep = keep_up(metrics.clone(), Arc::clone(&history), Arc::clone(&gate));
+                let upkeep = tokio::spawn(upkeep).abort_handle();
+                Ok(Self { rag, gate, database, tree, metrics, history, upkeep, warming: None })
             }
             Err(error) => {
                 tree.stop(ACTOR_GRACE).await; // a half-started server leaves nothing behind
@@ -152,6 +156,7 @@ impl Core {
             admission: http::Admission::new(&settings.server),
             uploads: http::Uploads::new(settings.server.max_upload_bytes),
             metrics: self.metrics.clone(),
+            history: Arc::clone(&self.history),
         })
     }
 
@@ -164,12 +169,12 @@ impl Core {
     }
 }
 
-/// Histograms hold every single sample until somebody reads them, and nobody may ever.
-async fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>) {
+/// Histograms hold every single sample until somebody reads them, and nobody else may ever.
+async fn keep_up(metrics: PrometheusHandle, history: Arc<History>, gate: Arc<Gate>) {
     let metrics = async {
         loop {
+            history.read(&metrics.render());
             tokio::time::sleep(UPKEEP).await;
-            metrics.run_upkeep();
         }
     };
     tokio::join!(metrics, gate.keep_up());
