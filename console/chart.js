@@ -2,7 +2,7 @@
 
 import {el, svg} from "./dom.js";
 
-const WIDTH = 640, HEIGHT = 200, LEFT = 56, RIGHT = 8, TOP = 12, BOTTOM = 24;
+const WIDTH = 460, HEIGHT = 180, LEFT = 58, RIGHT = 8, TOP = 12, BOTTOM = 24;
 // Rows of the table; the lines have them all.
 const ROWS = 12;
 const clock = new Intl.DateTimeFormat("en", {hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23"});
@@ -14,16 +14,18 @@ function ceiling(most) {
   return [1, 2, 2.5, 5, 10].map((step) => step * size).find((step) => step >= most);
 }
 
-// Where there is nothing to say there is a gap, not a zero.
-function line(points, value, x, y) {
-  let path = "", drawing = false;
-  points.forEach((point, at) => {
-    const here = value(point);
-    if (here === null) { drawing = false; return; }
-    path += `${drawing ? "L" : "M"}${x(at).toFixed(1)} ${y(here).toFixed(1)}${drawing ? "" : "h.01"}`;
-    drawing = true;
+// Where there is nothing to say there is a gap, not a zero; what stands alone between gaps is a dot.
+function line(points, value, x, y, kind) {
+  const values = points.map(value), is = (at) => values[at] !== null && values[at] !== undefined;
+  let path = "";
+  const dots = [];
+  values.forEach((here, at) => {
+    if (!is(at)) return;
+    const [across, down] = [x(at).toFixed(1), y(here).toFixed(1)];
+    path += `${is(at - 1) ? "L" : "M"}${across} ${down}`;
+    if (!is(at - 1) && !is(at + 1)) dots.push(svg("circle", {class: `dot ${kind}`, cx: across, cy: down, r: 3}));
   });
-  return path;
+  return [svg("path", {class: `line ${kind}`, d: path}), dots];
 }
 
 // `series`: [{label, value: point => number or null}]
@@ -40,7 +42,7 @@ export function chart(title, points, series, format, about) {
     svg("text", {x: LEFT - 8, y: y(top * part) + 4, "text-anchor": "end"}, format(top * part))]);
   const times = [[0, "start"], [points.length - 1, "end"]].filter(([at], order) => order === 1 || points.length > 1)
     .map(([at, anchor]) => svg("text", {x: x(at), y: HEIGHT - 6, "text-anchor": anchor}, clock.format(new Date(points[at].at))));
-  const lines = series.map(({value}, at) => svg("path", {class: `line l${at % 5}`, d: line(points, value, x, y)}));
+  const lines = series.map(({value}, at) => line(points, value, x, y, `l${at % 5}`));
   const cursor = svg("line", {class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden"});
   const reading = el("p", {class: "dim small reading"}, `Last: ${last.join(", ")}`);
   const picture = svg("svg", {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}. Last values: ${last.join(", ")}`}, marks, times, lines, cursor);

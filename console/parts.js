@@ -72,7 +72,7 @@ export async function collectionSelect(chosen, signal, properties = {}) {
 // A table whose rows become cards on a phone. `columns`: [{title, cell, kind}]
 export function table(caption, columns, items) {
   const head = columns.map(({title, kind}) => el("th", {scope: "col", role: "columnheader", class: kind}, title || el("span", {class: "hidden"}, "Actions")));
-  const row = (item) => el("tr", {role: "row"}, columns.map(({title, cell, kind}) => el("td", {role: "cell", class: kind, "data-label": title}, cell(item))));
+  const row = (item) => el("tr", {role: "row"}, columns.map(({title, cell, kind}) => el("td", {role: "cell", class: kind, "data-label": title}, el("div", {}, cell(item)))));
   return el("table", {class: "cards", role: "table"}, el("caption", {class: "hidden"}, caption),
     el("thead", {role: "rowgroup"}, el("tr", {role: "row"}, head)), el("tbody", {role: "rowgroup"}, items.map(row)));
 }

@@ -53,13 +53,15 @@ async function run(place, query, signal) {
   const stop = button("Stop", () => stopping.abort(), {class: "quiet"});
   const answer = el("div", {class: "answer", "aria-busy": "true", "aria-label": "Answer", role: "region", tabindex: -1});
   const missing = el("div"), sources = el("ol", {class: "bare"}), passages = el("div");
-  place.replaceChildren(el("div", {class: "row"}, status, stop), missing, answer, sources, passages);
+  const proof = el("section", {hidden: true, "aria-labelledby": "proof"}, el("h2", {id: "proof"}, "Sources"), sources);
+  place.replaceChildren(el("div", {class: "row"}, status, stop), missing, answer, proof, passages);
   let text = "", citations = [], drawn = false;
   const choose = (citation) => open(reference(citation));
   const draw = () => {
     drawn = false;
     answer.replaceChildren(...written(text, citations, choose));
     sources.replaceChildren(...citations.map(quoted));
+    proof.hidden = !citations.length;
   };
   // As often as the screen is drawn, however fast the events come; a page that is not seen draws nothing.
   const soon = () => { if (!drawn) { drawn = true; requestAnimationFrame(draw); } };

@@ -16,14 +16,18 @@ export const cut = ({strategy, max_tokens, overlap_tokens, window_sentences, con
 
 const number = (name, value, min, max) => el("input", {type: "number", name, value, min, max, required: true, inputmode: "numeric"});
 
-const chunking = (now) => el("fieldset", {}, el("legend", {}, "How documents are cut"),
+// What a strategy does not use the API does not show.
+const DEFAULTS = {strategy: "structure", max_tokens: 256, overlap_tokens: 32, window_sentences: 3};
+
+const chunking = (now = DEFAULTS) => el("fieldset", {}, el("legend", {}, "How documents are cut"),
   field("Along", select(STRATEGIES, now.strategy, {name: "strategy"})),
   el("div", {class: "row"}, field("Largest chunk, in tokens", number("max_tokens", now.max_tokens, 32, 8192)), field("Overlap", number("overlap_tokens", now.overlap_tokens, 0, 4096)),
-    field("Sentences around", number("window_sentences", now.window_sentences, 1, 10), "Of sentences only.")));
+    field("Sentences around", number("window_sentences", now.window_sentences ?? DEFAULTS.window_sentences, 1, 10), "Of sentences only.")));
 
 function chosen(data) {
   const whole = (name) => Number(data.get(name));
-  return {strategy: data.get("strategy"), max_tokens: whole("max_tokens"), overlap_tokens: whole("overlap_tokens"), window_sentences: whole("window_sentences")};
+  const strategy = data.get("strategy");
+  return {strategy, max_tokens: whole("max_tokens"), overlap_tokens: whole("overlap_tokens"), ...(strategy === "sentence_window" && {window_sentences: whole("window_sentences")})};
 }
 
 export function create(then) {
@@ -31,7 +35,7 @@ export function create(then) {
   dialog("New collection", [
     field("Name", name, "Letters, digits, -, _ and ."), field("Description", el("input", {name: "description", maxlength: 1024})),
     field("Language", el("input", {name: "language", value: "en", maxlength: 32, required: true}), "A code or an English name: which word forms count as the same."),
-    el("details", {}, el("summary", {}, "Chunking"), chunking({strategy: "structure", max_tokens: 256, overlap_tokens: 32, window_sentences: 3})),
+    el("details", {}, el("summary", {}, "Chunking"), chunking()),
   ], {action: "Create", done: async (data) => {
     const body = {name: data.get("name"), description: data.get("description"), language: data.get("language"), chunking: chosen(data)};
     await then(await write("POST", path("collections"), body));

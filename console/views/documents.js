@@ -46,7 +46,7 @@ function pages(name, query, page) {
     for (const [key, value] of Object.entries(changes)) if (value) next.set(key, value); else next.delete(key);
     return `${address(name)}${next.size ? `?${next}` : ""}`;
   };
-  return [query.get("after") && el("a", {href: to({after: null})}, "Newest"), page.has_more && el("a", {href: to({after: page.last_id})}, "Older")].filter(Boolean);
+  return [query.get("after") && el("a", {class: "quiet", href: to({after: null})}, "Newest"), page.has_more && el("a", {class: "quiet", href: to({after: page.last_id})}, "Older")].filter(Boolean);
 }
 
 export async function show(main, {names: [name], query, signal}) {

@@ -60,7 +60,7 @@ function draw(place, now) {
 export async function show(main, {signal}) {
   const place = el("section", {"aria-label": "State of the server"}, el("p", {class: "dim"}, "Reading …"));
   let live = true, well = true;
-  const hold = button("Hold", () => { live = !live; hold.textContent = live ? "Hold" : "Go on"; }, {class: "quiet"});
+  const hold = button("Pause updates", () => { live = !live; hold.textContent = live ? "Pause updates" : "Go on"; });
   main.append(heading("System", hold), place);
   const look = async () => {
     const now = await get("/v1/system", signal);

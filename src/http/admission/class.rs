@@ -59,7 +59,15 @@ mod tests {
 
     #[test]
     fn probes_documentation_and_the_servers_own_state_are_never_refused() {
-        for path in ["/health/ready", "/health", "/docs", "/openapi.json", "/metrics", "/v1/system", "/v1/system/metrics"] {
+        for path in [
+            "/health/ready",
+            "/health",
+            "/docs",
+            "/openapi.json",
+            "/metrics",
+            "/v1/system",
+            "/v1/system/metrics",
+        ] {
             assert_eq!(Class::of(&Method::GET, path), None, "{path}");
         }
     }
