@@ -39,7 +39,12 @@ export async function browse(url, use, {expected = [], viewport = DESKTOP, schem
     });
     page.on("dialog", (dialog) => { amiss.push(`a dialog opened: ${dialog.message()}`); dialog.dismiss(); });
     await page.addInitScript(() => addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`)));
-    if (token) await page.addInitScript((kept) => sessionStorage.setItem("mcp-rag.credential", kept), token);
+    if (token) {
+      await page.route(`${url}/signed-in`, (route) => route.fulfill({contentType: "text/html", body: "<title>.</title>"}));
+      await page.goto(`${url}/signed-in`);
+      await page.evaluate((kept) => sessionStorage.setItem("mcp-rag.credential", kept), token);
+      asked.length = 0;
+    }
     await use(page, {asked, amiss, context});
     assert.deepEqual(amiss, []);
   } catch (error) {

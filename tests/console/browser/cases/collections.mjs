@@ -7,7 +7,7 @@ export default ({url, token}) => browse(url, async (page) => {
   const name = page.getByLabel("Name");
   await name.fill("notes");
   await page.getByRole("button", {name: "Create"}).click();
-  await sees(page, "dialog .notice.bad", "notes");
+  await sees(page, "dialog .notice.bad", "exists already");
   await name.fill("plans");
   await page.getByText("Chunking").click();
   await page.getByLabel("Along").selectOption("sentence_window");
