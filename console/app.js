@@ -1,6 +1,6 @@
 // The frame: which view the address names, who looks, light or dark, keys that work everywhere.
 
-import {get, news, path, sign, signedIn} from "./api.js";
+import {Failure, get, news, path, sign, signedIn} from "./api.js";
 import {announce, byId, el} from "./dom.js";
 import {button, field, trouble} from "./parts.js";
 import * as source from "./source.js";
@@ -121,6 +121,12 @@ function pressed(event) {
   else location.hash = "#/search";
 }
 
+// What a view that was left had waited for is no error; what failed behind a button is told.
+function unhandled(event) {
+  if (event.reason?.name === "AbortError") event.preventDefault();
+  else if (event.reason instanceof Failure) { event.preventDefault(); byId("main").prepend(trouble(event.reason)); }
+}
+
 paint(localStorage.getItem("mcp-rag.theme") in THEMES ? localStorage.getItem("mcp-rag.theme") : "auto");
 byId("views").append(...Object.entries(VIEWS).map(([name, {title}]) => el("li", {}, el("a", {href: `#/${name}`}, title))));
 byId("leave").addEventListener("click", () => { sign(null); location.reload(); });
@@ -129,4 +135,5 @@ news.addEventListener("refused", signIn);
 news.addEventListener("away", showAway);
 addEventListener("hashchange", navigate);
 addEventListener("keydown", pressed);
+addEventListener("unhandledrejection", unhandled);
 begin();

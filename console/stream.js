@@ -45,6 +45,7 @@ export async function follow(job, signal, changed) {
       }
     } catch (error) {
       if (error instanceof Failure || signal?.aborted) throw error;
+      // Cut off: it is asked for again.
     }
     await pause(500 + Math.random() * 1000, signal);
   }

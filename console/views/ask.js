@@ -78,7 +78,7 @@ async function run(place, query, signal) {
       if (event === "search") {
         status.textContent = `Reading ${plural(data.results.length, "passage")} …`;
         missing.replaceChildren(...[degraded(data.degraded)].filter(Boolean));
-        passages.replaceChildren(el("details", {}, el("summary", {}, `What was read: ${plural(data.results.length, "passage")}`), el("ol", {}, data.results.map(read))));
+        passages.replaceChildren(el("details", {}, el("summary", {}, `What was read: ${plural(data.results.length, "passage")}${data.cached ? ", from the cache" : ""}${data.complete ? "" : ", approximate"}`), el("ol", {}, data.results.map(read))));
       } else if (event === "delta") text += data.text;
       else if (event === "citation") citations.push(data);
       else if (event === "done") done = data;

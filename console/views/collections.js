@@ -52,7 +52,7 @@ export function change(collection, place, signal, then) {
     const same = Object.entries(wanted).every(([name, value]) => collection.chunking[name] === value);
     const {job} = await write("PATCH", path("collections", collection.name), {description: data.get("description"), ...(same ? {} : {chunking: wanted})});
     await then();
-    if (job) progress(job, place, signal).then(then, () => {});
+    if (job) progress(job, place, signal).then(then);
   }});
 }
 

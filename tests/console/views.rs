@@ -2,6 +2,7 @@
 
 use crate::support::{Server, eventually};
 use crate::{TOKEN, browse};
+use mcp_rag_chaos::model::{Model, Reply};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -25,6 +26,23 @@ fn server() -> Server {
 #[test]
 fn an_answer_is_streamed_and_its_citation_opens_the_source_at_the_span_that_proves_it() {
     browse(&server(), "ask", &Value::Null);
+}
+
+#[test]
+fn what_a_model_has_written_so_far_is_there_with_its_citations_and_can_be_stopped() {
+    let model = Model::start();
+    let server = Server::builder()
+        .token(TOKEN)
+        .set("generator.kind", "openai")
+        .set("generator.base_url", model.url())
+        .set("generator.model", "tiny-chat")
+        .start();
+    server.create("notes");
+    server.ingest("notes", &[("fox", "The quick brown fox jumps over the lazy dog.")]);
+    model.next(Reply::silence(&["The quick brown fox jumps ", "over the lazy dog [1]. ", "And it is"]));
+    let left = model.left();
+    browse(&server, "stream", &Value::Null);
+    eventually("stopping has ended the work of the model", || model.left() > left);
 }
 
 #[test]
