@@ -28,10 +28,11 @@ macro_rules! files {
     ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("../../console/", $name)))),*] };
 }
 
-const FILES: [(&str, &str); 19] = files![
+const FILES: [(&str, &str); 20] = files![
     "base.css",
     "parts.css",
     "icon.svg",
+    "answer.js",
     "api.js",
     "app.js",
     "chart.js",

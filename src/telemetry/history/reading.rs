@@ -38,7 +38,8 @@ impl Reading {
     }
 
     fn add(&mut self, name: &str, labels: &str, value: u64) {
-        match name {
+        // Of a histogram the buckets; its sum and count keep their endings and are passed over.
+        match name.strip_suffix("_bucket").unwrap_or(name) {
             "mcp_rag_http_requests_total" if is_work(label(labels, "route")) => {
                 match label(labels, "status").as_bytes().first() {
                     Some(b'4') => self.requests.refused += value,
@@ -46,10 +47,10 @@ impl Reading {
                     Some(_) | None => self.requests.ok += value,
                 }
             }
-            "mcp_rag_http_request_seconds_bucket" if label(labels, "route") == "/v1/search" => {
+            "mcp_rag_http_request_seconds" if label(labels, "route") == "/v1/search" => {
                 self.search.add(label(labels, "le"), value);
             }
-            "mcp_rag_answer_seconds_bucket" => self.answer.add(label(labels, "le"), value),
+            "mcp_rag_answer_seconds" => self.answer.add(label(labels, "le"), value),
             "mcp_rag_degraded_responses_total" => {
                 *self.degraded.entry(label(labels, "stage").to_owned()).or_default() += value;
             }
