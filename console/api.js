@@ -23,9 +23,10 @@ export class Failure extends Error {
 		super(message ?? `the server answered ${status}`);
 		Object.assign(this, {status, code, param, wait});
 	}
-	// Nothing is wrong with the request: it may be sent again.
+	// Nothing is wrong with the request, and somebody may well wait that long: it may be sent again.
 	get passes() {
-		return this.status === 0 || (this.status === 503 && this.code !== "degraded");
+		const away = [0, 429, 503].includes(this.status) && this.code !== "degraded";
+		return away && !(this.wait > 60_000);
 	}
 }
 

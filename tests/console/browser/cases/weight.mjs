@@ -19,7 +19,7 @@ export default ({url, token}) =>
 				sent += (await request.sizes()).responseBodySize;
 			}
 			console.log(`console: ${files.length} requests, ${(plain / 1000).toFixed(1)} kB, ${(sent / 1000).toFixed(1)} kB as sent (gzip)`);
-			assert.ok(plain < 110_000 && sent < 40_000);
+			assert.ok(plain < 105_000 && sent < 42_000);
 			// A second visit asks for the page alone; the rest is kept for good.
 			asked.length = 0;
 			const session = await page.context().newCDPSession(page);
