@@ -16,6 +16,7 @@ use crate::rag::extractive::Extractive;
 use crate::rag::ingest::Worker;
 use crate::rag::models::Models;
 use crate::rag::{Handles, Rag};
+use crate::telemetry::History;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
@@ -65,6 +66,7 @@ pub struct Core {
     database: Address,
     pub tree: Arc<Tree>,
     metrics: PrometheusHandle,
+    history: Arc<History>,
     upkeep: AbortHandle,
     warming: Option<AbortHandle>,
 }
@@ -77,9 +79,11 @@ impl Core {
         match Box::pin(Self::start_actors(&tree, settings, role)).await {
             Ok((rag, database)) => {
                 let gate = Arc::new(Gate::new(Arc::clone(&rag)));
-                let upkeep = keep_up(metrics.clone(), Arc::clone(&gate), Arc::clone(&rag));
+                let history = Arc::new(History::default());
+                let upkeep =
+                    keep_up(metrics.clone(), Arc::clone(&history), Arc::clone(&gate), Arc::clone(&rag));
                 let upkeep = tokio::spawn(upkeep).abort_handle();
-                Ok(Self { rag, gate, database, tree, metrics, upkeep, warming: None })
+                Ok(Self { rag, gate, database, tree, metrics, history, upkeep, warming: None })
             }
             Err(error) => {
                 tree.stop(ACTOR_GRACE).await; // a half-started server leaves nothing behind
@@ -160,6 +164,7 @@ impl Core {
             admission: http::Admission::new(&settings.server),
             uploads: http::Uploads::new(settings.server.max_upload_bytes),
             metrics: self.metrics.clone(),
+            history: Arc::clone(&self.history),
         })
     }
 
@@ -173,12 +178,12 @@ impl Core {
     }
 }
 
-/// Histograms hold every single sample until somebody reads them, and nobody may ever.
-async fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>, rag: Arc<Rag>) {
+/// Histograms hold every single sample until somebody reads them, and nobody else may ever.
+async fn keep_up(metrics: PrometheusHandle, history: Arc<History>, gate: Arc<Gate>, rag: Arc<Rag>) {
     let metrics = async {
         loop {
+            history.read(&metrics.render());
             tokio::time::sleep(UPKEEP).await;
-            metrics.run_upkeep();
         }
     };
     tokio::join!(metrics, gate.keep_up(), rag.quotas.spending.keep_up());

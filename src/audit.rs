@@ -62,7 +62,7 @@ impl Audit {
     /// Written down soon.
     pub fn note(&self, identity: Option<&Identity>, event: Event) {
         let tenant = identity.map_or(NOBODY, |identity| identity.tenant);
-        let actor = identity.map_or_else(|| "none".to_owned(), |identity| actor(identity));
+        let actor = identity.map_or_else(|| "none".to_owned(), actor);
         self.put_off(tenant, entry(actor, event));
     }
 

@@ -15,6 +15,8 @@ pub struct ServerSettings {
     pub host: String,
     pub port: u16,
     pub workers: usize,
+    /// Whether people may look at `/`.
+    pub console: bool,
     pub max_body_bytes: usize,
     /// All bodies of documents in memory at once.
     pub max_upload_bytes: usize,

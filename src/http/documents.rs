@@ -49,6 +49,8 @@ pub(super) struct DocumentView {
     /// queued, running, ready or failed.
     status: String,
     error: Option<String>,
+    /// That works on it, or did last: what `POST /v1/jobs/{id}/retry` takes.
+    job: Option<String>,
     version: i32,
     title: String,
     uri: String,
@@ -76,6 +78,7 @@ impl From<Document> for DocumentView {
             external_id: document.external_id,
             status: document.status,
             error: document.error,
+            job: document.job.map(|job| job.to_string()),
             version: document.version,
             title: document.title,
             uri: document.uri,

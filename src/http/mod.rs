@@ -8,6 +8,7 @@ mod audited;
 mod auth;
 pub(crate) mod body;
 mod collections;
+mod console;
 pub(crate) mod cors;
 pub(crate) mod documents;
 mod drain;
@@ -45,6 +46,7 @@ use crate::config::Settings;
 use crate::identity::Gate;
 use crate::mcp;
 use crate::rag::Rag;
+use crate::telemetry::History;
 use actix_web::web::{self, Data, ServiceConfig};
 use mcp_rag_actors::supervise::Tree;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -59,6 +61,7 @@ pub struct State {
     pub admission: Admission,
     pub uploads: Uploads,
     pub metrics: PrometheusHandle,
+    pub history: Arc<History>,
 }
 
 /// The public listener.
@@ -97,6 +100,9 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .wrap(actix_web::middleware::from_fn(mcp::oauth::challenge))
             .wrap(cors::cors(&settings.mcp.allowed_origins))
             .route(web::route().to(mcp::serve::<mcp::Handler>));
+        if settings.server.console {
+            config.configure(console::routes);
+        }
         config
             .app_data(state)
             .configure(health::routes)

@@ -64,6 +64,7 @@ use utoipa::OpenApi;
         spaces::remove,
         spaces::compare,
         system::system,
+        system::history,
         chat::create,
         embeddings::create,
         models::list,

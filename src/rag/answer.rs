@@ -14,7 +14,7 @@ use mcp_rag_text::language::Language;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{Instrument, info_span, instrument};
 use utoipa::ToSchema;
@@ -95,6 +95,7 @@ impl Rag {
     /// Dropping the future, or the receiver of `events`, ends the generation.
     #[instrument(target = TARGET, skip_all)]
     pub async fn answer(&self, query: AnswerQuery, caller: &Caller, events: Events) -> Result<Answer, Error> {
+        let began = Instant::now();
         if let (false, Some(spent)) = (query.search.allow_degraded, self.spent(caller).await) {
             return Err(spent.error());
         }
@@ -145,6 +146,7 @@ impl Rag {
         }
         metrics::counter!("mcp_rag_answers_total", "model" => model.clone(), "abstained" => abstained.to_string())
             .increment(1);
+        metrics::histogram!("mcp_rag_answer_seconds").record(began.elapsed().as_secs_f64());
         let citations = verifier.citations.iter().filter_map(|one| citation(one, &results)).collect();
         Ok(Answer {
             id: format!("ans_{}", uuid::Uuid::new_v4().simple()),

@@ -79,10 +79,10 @@ impl Bench {
             Self::Chroma(beside) => Box::pin(beside.run(global, settings, &mut interrupt)).await?,
             Self::Filters(filters) => Box::pin(filters.run(global, settings, &mut interrupt)).await?,
             Self::Hop(hop) => hop.run(global, &mut interrupt).await?,
-            Self::Guards(guards) => guards.run(global, settings, &mut interrupt).await?,
-            Self::Mcp(mcp) => mcp.run(global, settings, &mut interrupt).await?,
+            Self::Guards(guards) => Box::pin(guards.run(global, settings, &mut interrupt)).await?,
+            Self::Mcp(mcp) => Box::pin(mcp.run(global, settings, &mut interrupt)).await?,
             Self::Quotas(quotas) => Box::pin(quotas.run(global, settings, &mut interrupt)).await?,
-            Self::Mixed(mixed) => mixed.run(global, settings, &mut interrupt).await?,
+            Self::Mixed(mixed) => Box::pin(mixed.run(global, settings, &mut interrupt)).await?,
             Self::Ingest(ingest) => Box::pin(ingest.run(global, settings, &mut interrupt)).await?,
         }
         Ok(ExitCode::SUCCESS)
