@@ -15,8 +15,17 @@ use actix_web::middleware::Condition;
 const REMEMBERED: usize = 3600;
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 /// What a page may read of an answer's head, beside what it always may.
-const EXPOSED: [&str; 5] =
-    ["idempotency-replayed", "retry-after", "www-authenticate", "x-request-id", "x-trace-id"];
+const EXPOSED: [&str; 9] = [
+    "idempotency-replayed",
+    "ratelimit-limit",
+    "ratelimit-policy",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "retry-after",
+    "www-authenticate",
+    "x-request-id",
+    "x-trace-id",
+];
 
 /// An origin; without a port any port of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
