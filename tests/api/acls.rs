@@ -1,5 +1,6 @@
 //! Documents that are for some: who sees them by which way, and what row-level security does by itself.
 
+use crate::support::calls::send;
 use crate::support::{Reply, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,16 +17,6 @@ fn server() -> Server {
 fn key(server: &Server, scopes: &[&str], principals: &[&str]) -> String {
     let body = json!({"name": "k", "scopes": scopes, "principals": principals});
     server.post("/v1/keys", &body).ok(201)["secret"].as_str().expect("a secret").to_owned()
-}
-
-fn send(server: &Server, method: Method, path: &str, credential: &str, body: Option<&Value>) -> Reply {
-    let client = reqwest::blocking::Client::new();
-    let request = client.request(method, format!("{}{path}", server.url())).bearer_auth(credential);
-    let request = match body {
-        Some(body) => request.json(body),
-        None => request,
-    };
-    Reply::read(request.send().expect("an answer"))
 }
 
 fn get(server: &Server, path: &str, credential: &str) -> Reply {

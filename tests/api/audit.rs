@@ -1,6 +1,7 @@
 //! The audit log, and why somebody can or cannot see something.
 
-use crate::support::{Reply, Server, binary, eventually};
+use crate::support::calls::send;
+use crate::support::{Server, binary, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -8,24 +9,6 @@ const TOKEN: &str = "operator-token-for-tests";
 
 fn server() -> Server {
     Server::builder().token(TOKEN).start()
-}
-
-/// A key's id and secret.
-#[track_caller]
-fn key(server: &Server, body: &Value) -> (String, String) {
-    let made = server.post("/v1/keys", body).ok(201);
-    let text = |name: &str| made[name].as_str().expect("text").to_owned();
-    (text("id"), text("secret"))
-}
-
-fn send(server: &Server, method: Method, path: &str, credential: &str, body: Option<&Value>) -> Reply {
-    let client = reqwest::blocking::Client::new();
-    let request = client.request(method, format!("{}{path}", server.url())).bearer_auth(credential);
-    let request = match body {
-        Some(body) => request.json(body),
-        None => request,
-    };
-    Reply::read(request.send().expect("an answer"))
 }
 
 fn log(server: &Server, query: &str) -> Vec<Value> {
@@ -40,7 +23,7 @@ fn is(entry: &Value, actor: &str, action: &str, status: u16) -> bool {
 #[test]
 fn writes_are_in_the_log_when_they_are_acknowledged_and_searches_are_not() {
     let server = server();
-    let (id, secret) = key(&server, &json!({"name": "w", "scopes": ["ingest", "search"]}));
+    let (id, secret) = server.key(&json!({"name": "w", "scopes": ["ingest", "search"]}));
     send(&server, Method::POST, "/v1/collections", &secret, Some(&json!({"name": "docs"}))).ok(201);
     let document = json!({"text": "A canary text about quokkas."});
     let path = "/v1/collections/docs/documents/a%20b?wait=true";
@@ -76,7 +59,7 @@ fn writes_are_in_the_log_when_they_are_acknowledged_and_searches_are_not() {
 #[test]
 fn denials_and_the_use_of_keys_are_in_the_log_and_nobody_reads_another_tenants() {
     let server = server();
-    let (id, secret) = key(&server, &json!({"name": "r", "scopes": ["search"]}));
+    let (id, secret) = server.key(&json!({"name": "r", "scopes": ["search"]}));
     send(&server, Method::GET, "/v1/collections", &secret, None).ok(200);
     send(&server, Method::POST, "/v1/collections", &secret, Some(&json!({"name": "x"})))
         .error(403, "forbidden");
@@ -108,8 +91,8 @@ fn whoever_asks_learns_why_they_see_something_and_an_administrator_why_others_do
     send(&server, Method::PUT, "/v1/collections/docs/documents/heron?wait=true", TOKEN, Some(&document))
         .ok(201);
     let (alice, alices) =
-        key(&server, &json!({"name": "a", "scopes": ["search"], "principals": ["user:alice"]}));
-    let (bob, bobs) = key(&server, &json!({"name": "b", "scopes": ["search"], "principals": ["user:bob"]}));
+        server.key(&json!({"name": "a", "scopes": ["search"], "principals": ["user:alice"]}));
+    let (bob, bobs) = server.key(&json!({"name": "b", "scopes": ["search"], "principals": ["user:bob"]}));
     let about = "/v1/explain-access?collection=docs&external_id=heron";
     let explain = |credential: &str, more: &str| {
         send(&server, Method::GET, &format!("{about}{more}"), credential, None)

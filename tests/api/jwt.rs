@@ -10,10 +10,10 @@ mod rotation;
 mod rsa;
 mod sign;
 
+use crate::support::calls::send;
 use crate::support::{Builder, Reply, Server};
 use issuer::Issuer;
 use reqwest::Method;
-use serde_json::Value;
 use sign::ISSUER;
 
 const TOKEN: &str = "operator-token-for-tests";
@@ -26,16 +26,6 @@ fn builder() -> Builder {
 /// The same with an issuer, which is asked twice a second at most.
 fn with(issuer: &Issuer) -> Builder {
     builder().set("auth.jwt.jwks_url", &issuer.url).set("auth.jwt.jwks_cooldown_ms", 500)
-}
-
-fn send(server: &Server, method: Method, path: &str, token: &str, body: Option<&Value>) -> Reply {
-    let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
-    let request = client.request(method, format!("{}{path}", server.url())).bearer_auth(token);
-    let request = match body {
-        Some(body) => request.json(body),
-        None => request,
-    };
-    Reply::read(request.send().expect("an answer"))
 }
 
 fn list(server: &Server, token: &str) -> Reply {

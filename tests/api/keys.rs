@@ -1,5 +1,6 @@
 //! API keys and their scopes, over the API and by the command line.
 
+use crate::support::calls::send;
 use crate::support::{Reply, Server, binary, eventually, ids};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,27 +9,6 @@ const TOKEN: &str = "operator-token-for-tests";
 
 fn server() -> Server {
     Server::builder().token(TOKEN).set("auth.key_ttl_ms", 300).start()
-}
-
-/// A key of the operator's tenant: its id and secret.
-#[track_caller]
-fn key(server: &Server, body: &Value) -> (String, String) {
-    let reply = server.post("/v1/keys", body);
-    assert_eq!(reply.header("cache-control"), "no-store");
-    let made = reply.ok(201);
-    let text = |name: &str| made[name].as_str().expect("text").to_owned();
-    (text("id"), text("secret"))
-}
-
-/// A request with this credential alone.
-fn send(server: &Server, method: Method, path: &str, credential: &str, body: Option<&Value>) -> Reply {
-    let client = reqwest::blocking::Client::new();
-    let request = client.request(method, format!("{}{path}", server.url())).bearer_auth(credential);
-    let request = match body {
-        Some(body) => request.json(body),
-        None => request,
-    };
-    Reply::read(request.send().expect("an answer"))
 }
 
 fn get(server: &Server, path: &str, credential: &str) -> Reply {
@@ -40,7 +20,7 @@ fn every_route_of_the_openapi_document_refuses_a_credential_without_its_scope() 
     let server = server();
     let api = server.get("/openapi.json").ok(200);
     let secrets: Vec<(&str, String)> = ["search", "ingest", "admin"]
-        .map(|scope| (scope, key(&server, &json!({"name": scope, "scopes": [scope]})).1))
+        .map(|scope| (scope, server.key(&json!({"name": scope, "scopes": [scope]})).1))
         .into();
     let mut asked = 0;
     for (path, item) in api["paths"].as_object().expect("paths") {
@@ -88,7 +68,10 @@ fn every_route_of_the_openapi_document_refuses_a_credential_without_its_scope() 
 #[test]
 fn a_key_is_shown_once_kept_as_a_hash_and_ends_when_it_is_revoked_or_expires() {
     let mut server = server();
-    let (id, secret) = key(&server, &json!({"name": "reader", "scopes": ["search"]}));
+    let another = server.post("/v1/keys", &json!({"name": "another", "scopes": ["search"]}));
+    assert_eq!(another.header("cache-control"), "no-store");
+    server.delete(&format!("/v1/keys/{}", another.ok(201)["id"].as_str().expect("an id"))).ok(200);
+    let (id, secret) = server.key(&json!({"name": "reader", "scopes": ["search"]}));
     assert!(secret.starts_with("mrag_"), "the form of a key");
     let listed = server.get("/v1/keys").ok(200);
     assert_eq!(
@@ -116,7 +99,7 @@ fn a_key_is_shown_once_kept_as_a_hash_and_ends_when_it_is_revoked_or_expires() {
 
     let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(2);
     let soon = soon.format(&time::format_description::well_known::Rfc3339).expect("a time");
-    let (_, short) = key(&server, &json!({"name": "short", "scopes": ["search"], "expires_at": soon}));
+    let (_, short) = server.key(&json!({"name": "short", "scopes": ["search"], "expires_at": soon}));
     get(&server, "/v1/collections", &short).ok(200);
     eventually("it has expired", || get(&server, "/v1/collections", &short).status == 401);
     server.stop();
@@ -128,7 +111,7 @@ fn a_key_is_shown_once_kept_as_a_hash_and_ends_when_it_is_revoked_or_expires() {
 #[test]
 fn a_rotated_key_and_its_successor_work_side_by_side_for_the_overlap() {
     let server = server();
-    let (id, old) = key(&server, &json!({"name": "app", "scopes": ["ingest"], "collections": ["notes"]}));
+    let (id, old) = server.key(&json!({"name": "app", "scopes": ["ingest"], "collections": ["notes"]}));
     let rotated = server.post(&format!("/v1/keys/{id}/rotate"), &json!({"overlap_seconds": 3})).ok(201);
     let new = rotated["secret"].as_str().expect("a secret");
     assert_eq!((&rotated["rotated_from"], &rotated["scopes"]), (&id.clone().into(), &json!(["ingest"])));
@@ -162,7 +145,7 @@ fn bad_requests_for_keys_are_refused_by_name_and_lists_have_pages() {
         assert_eq!(server.post("/v1/keys", &body).error(400, "invalid_request")["param"], param, "{body}");
     }
     let made: Vec<String> =
-        (0..5).map(|n| key(&server, &json!({"name": format!("k{n}"), "scopes": ["search"]})).0).collect();
+        (0..5).map(|n| server.key(&json!({"name": format!("k{n}"), "scopes": ["search"]})).0).collect();
     let (mut seen, mut path) = (Vec::new(), "/v1/keys?limit=2".to_owned());
     loop {
         let page = server.get(&path).ok(200);
@@ -188,10 +171,8 @@ fn a_key_that_is_limited_to_collections_sees_no_other_anywhere() {
         server.create(name);
         server.ingest(name, &[(&format!("doc-{name}"), &format!("The {name} lantern glows at night."))]);
     }
-    let (_, secret) = key(
-        &server,
-        &json!({"name": "limited", "scopes": ["search", "ingest"], "collections": ["mine", "new"]}),
-    );
+    let (_, secret) = server
+        .key(&json!({"name": "limited", "scopes": ["search", "ingest"], "collections": ["mine", "new"]}));
     let call = |method: Method, path: &str, body: Value| send(&server, method, path, &secret, Some(&body));
     let listed = get(&server, "/v1/collections", &secret).ok(200);
     assert_eq!(listed["data"].as_array().expect("data").len(), 1, "{listed}");

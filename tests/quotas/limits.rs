@@ -1,7 +1,8 @@
 //! Limits in one process: whose they are, what they count, what a client is told.
 
+use crate::support::calls::send;
 use crate::support::{Reply, Server, binary, eventually};
-use crate::{TOKEN, ask, counter, key, send};
+use crate::{TOKEN, ask, counter, key};
 use reqwest::Method;
 use serde_json::{Value, json};
 

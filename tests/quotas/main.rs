@@ -11,6 +11,7 @@ mod tokens;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use support::calls::send;
 use support::{Reply, Server};
 
 const TOKEN: &str = "operator-token-for-tests";
@@ -23,17 +24,6 @@ fn key(server: &Server, limits: &Value) -> (String, String) {
     assert_eq!(&made["limits"], limits);
     let text = |name: &str| made[name].as_str().expect("text").to_owned();
     (text("id"), text("secret"))
-}
-
-/// A request with this credential alone.
-fn send(server: &Server, method: Method, path: &str, credential: &str, body: Option<&Value>) -> Reply {
-    let client = reqwest::blocking::Client::new();
-    let request = client.request(method, format!("{}{path}", server.url())).bearer_auth(credential);
-    let request = match body {
-        Some(body) => request.json(body),
-        None => request,
-    };
-    Reply::read(request.send().expect("an answer"))
 }
 
 fn ask(server: &Server, credential: &str, question: &str) -> Reply {

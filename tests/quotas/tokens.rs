@@ -1,7 +1,8 @@
 //! Tokens of the chat model: budgets of a day that outlive the server, and what happens when they are used up.
 
+use crate::support::calls::send;
 use crate::support::{Reply, Server, eventually};
-use crate::{TOKEN, key, send};
+use crate::{TOKEN, key};
 use mcp_rag_chaos::model::{Model, Reply as Said};
 use reqwest::Method;
 use serde_json::{Value, json};

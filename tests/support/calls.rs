@@ -18,7 +18,30 @@ pub(crate) fn segment(text: &str) -> String {
         .collect()
 }
 
+/// A request with this credential alone.
+pub(crate) fn send(
+    server: &Server,
+    method: Method,
+    path: &str,
+    credential: &str,
+    body: Option<&Value>,
+) -> Reply {
+    let request = server.http.request(method, format!("{}{path}", server.url())).bearer_auth(credential);
+    server.call(match body {
+        Some(body) => request.json(body),
+        None => request,
+    })
+}
+
 impl Server {
+    /// An API key of the operator's tenant: its id and secret.
+    #[track_caller]
+    pub(crate) fn key(&self, body: &Value) -> (String, String) {
+        let made = self.post("/v1/keys", body).ok(201);
+        let text = |name: &str| made[name].as_str().expect("text").to_owned();
+        (text("id"), text("secret"))
+    }
+
     /// A request to the API's port, with the token when there is one.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url()));

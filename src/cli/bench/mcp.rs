@@ -75,7 +75,8 @@ impl Mcp {
         let address = listener.local_addr()?.to_string();
         let state = core.state(settings);
         let server = HttpServer::new(move || {
-            let bare = || async { HttpResponse::Ok().json(json!({"ok": true})) };
+            // It reads its body, or the connection would end with the answer.
+            let bare = |_: web::Bytes| async { HttpResponse::Ok().json(json!({"ok": true})) };
             let served = web::scope("").wrap(from_fn(http::envelope)).configure(http::public(&state));
             App::new().route(BARE, web::post().to(bare)).service(served)
         });
