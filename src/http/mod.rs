@@ -77,6 +77,9 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .wrap(actix_web::middleware::from_fn(auth::authenticate))
             // A preflight brings no credential.
             .wrap(cors::cors(&settings.server.cors.allowed_origins))
+            // Patterns are tried one after another: what is asked most comes first.
+            .configure(search::routes)
+            .configure(answers::routes)
             .configure(collections::routes)
             .configure(documents::routes)
             .configure(export::routes)
@@ -84,8 +87,6 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .configure(keys::routes)
             .configure(audit::routes)
             .configure(explain::routes)
-            .configure(search::routes)
-            .configure(answers::routes)
             .configure(spaces::routes)
             .configure(system::routes)
             .configure(crate::openai::routes)
