@@ -9,6 +9,7 @@ test: ## set up what tests need (a real PostgreSQL and Redis included) and run t
 	./scripts/setup.sh --test
 	./scripts/setup-openai.sh
 	./scripts/setup-mcp.sh
+	./scripts/setup-contract.sh
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; \
 	else cargo test --workspace --no-fail-fast; fi
 

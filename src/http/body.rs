@@ -77,6 +77,10 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
             format!("the body is not valid UTF-8 (byte {})", error.valid_up_to()),
         )
     })?;
+    // A structure could be read from its fields in their order, which nobody means.
+    if text.trim_start().starts_with('[') {
+        return Err(Error::new(Code::InvalidRequest, "the body is a JSON object, not a list"));
+    }
     // To know where one is costs with every number of a vector: told only where something is wrong.
     if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
@@ -128,6 +132,7 @@ mod tests {
             (b"{\"top_k\":1", Code::InvalidRequest, None),
             (b"{\"top_k\":1} x", Code::InvalidRequest, None),
             (b"{\"top_k\":\xff}", Code::InvalidRequest, None),
+            (b" [1]", Code::InvalidRequest, None),
         ] {
             let error = parse::<Sample>(body).expect_err("refused");
             assert_eq!(error.code, code, "{error:?}");

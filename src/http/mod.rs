@@ -24,6 +24,7 @@ mod openapi;
 pub(crate) mod page;
 mod reference;
 pub(crate) mod search;
+pub(crate) mod shapes;
 mod spaces;
 pub(crate) mod sse;
 mod system;

@@ -10,7 +10,9 @@ use crate::openai::{
 };
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
+use std::sync::LazyLock;
 use utoipa::OpenApi;
+use utoipa::openapi::PathItem;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -85,8 +87,8 @@ use utoipa::OpenApi;
         batches::files,
         batches::cancel,
     ),
-    // `Order` is used by a query parameter alone, which does not register it.
-    components(schemas(ErrorBody, ErrorDetail, super::page::Order)),
+    // What query parameters alone use is not registered by itself.
+    components(schemas(ErrorBody, ErrorDetail, super::page::Order, documents::DocumentStatus, crate::openai::FileStatus)),
     modifiers(&Common),
     tags(
         (name = "search", description = "Find the best chunks by meaning, by keyword, or both."),
@@ -111,6 +113,28 @@ struct Api;
 /// The document as JSON text.
 pub fn document() -> String {
     Api::openapi().to_pretty_json().unwrap_or_default()
+}
+
+/// What can be done with a path, as `Allow` lists it. What is not in the document is there to be read.
+///
+/// As OpenAPI has it, a path that is spelled out comes before one with placeholders.
+pub(super) fn methods(path: &str) -> String {
+    static KNOWN: LazyLock<Vec<(Vec<String>, PathItem)>> = LazyLock::new(|| {
+        let segments = |path: &str| path.split('/').map(str::to_owned).collect();
+        Api::openapi().paths.paths.into_iter().map(|(path, item)| (segments(&path), item)).collect()
+    });
+    let asked: Vec<&str> = path.split('/').collect();
+    let fits = |known: &[String]| {
+        let alike = |(known, asked): (&String, &&str)| known.starts_with('{') || known == asked;
+        known.len() == asked.len() && known.iter().zip(&asked).all(alike)
+    };
+    let placeholders = |known: &[String]| known.iter().filter(|segment| segment.starts_with('{')).count();
+    let found = KNOWN.iter().filter(|(known, _)| fits(known)).min_by_key(|(known, _)| placeholders(known));
+    let Some((_, PathItem { get, post, put, patch, delete, .. })) = found else { return "GET".to_owned() };
+    let all = [("GET", get), ("POST", post), ("PUT", put), ("PATCH", patch), ("DELETE", delete)];
+    let allowed: Vec<&str> =
+        all.into_iter().filter(|(_, there)| there.is_some()).map(|(name, _)| name).collect();
+    allowed.join(", ")
 }
 
 pub(super) fn routes(config: &mut ServiceConfig) {

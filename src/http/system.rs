@@ -11,7 +11,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 /// The supervision tree in start order, pools, cache, settings and build.
 #[utoipa::path(get, path = "/v1/system", tag = "system",
-    responses((status = 200, description = "`{actors, breakers, pools, cache, admission, config, build}`")))]
+    responses((status = 200, body = Object, description = "`{actors, breakers, pools, cache, admission, config, build}`")))]
 pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpResponse, ApiError> {
     let deadline = Deadline::within(Duration::from_secs(1));
     let pools = state.rag.store.pool_status(deadline).await.ok();

@@ -23,6 +23,7 @@ pub struct VectorsView {
 #[serde(deny_unknown_fields)]
 pub struct ChunkVector {
     /// SHA-256 of the text that was embedded, in hex.
+    #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     pub content_hash: String,
     /// 16-bit floats, little-endian, in base64.
     pub vector: String,
