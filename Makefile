@@ -1,5 +1,5 @@
 # Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
-.PHONY: run test rolling check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills
+.PHONY: run test fuzz rolling check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills
 
 run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
 	cargo build --release --bin mcp-rag
@@ -10,6 +10,8 @@ test: ## set up what tests need (a real PostgreSQL and Redis included) and run t
 	./scripts/setup-openai.sh
 	./scripts/setup-mcp.sh
 	./scripts/setup-contract.sh
+	./scripts/setup-tls.sh
+	./scripts/setup-console.sh
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; \
 	else cargo test --workspace --no-fail-fast; fi
 
@@ -44,6 +46,11 @@ bench-chroma: setup ## vector search beside a Chroma server, without and with fi
 
 documents: ## the parsers on the real documents in DOCUMENTS, beside markitdown
 	./scripts/documents.sh $(DOCUMENTS) $(ARGS)
+
+SECONDS ?= 60
+fuzz: ## mutants of what clients and model servers send, SECONDS (60) for each target; the parsers with as many cases as PROPTEST_CASES
+	FUZZ_SECONDS=$(SECONDS) cargo test -p mcp-rag -p mcp-rag-actors --lib fuzz_ -- --nocapture --test-threads=1
+	cargo test -p mcp-rag-text --test mutations
 
 clean-data: ## forget everything that was ingested
 	rm -rf .local/data

@@ -47,7 +47,8 @@ printf '\n\033[1m· mcp-rag ask "What happens to a search while the embedder is 
 cat <<TEXT
 
 mcp-rag is up. Ctrl-C stops it; the data stays.
-  API        $url            (reference: $url/docs, $url/openapi.json)
+  console    $url
+  API        $url/v1         (reference: $url/docs, $url/openapi.json)
   health     $url/health
   metrics    http://127.0.0.1:$admin/metrics
   log        $log

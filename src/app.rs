@@ -4,6 +4,7 @@ mod bare;
 mod drain;
 mod listen;
 mod reload;
+mod tls;
 
 pub(crate) use bare::Bare;
 pub use reload::Origin;
@@ -15,6 +16,7 @@ use crate::rag::extractive::Extractive;
 use crate::rag::ingest::Worker;
 use crate::rag::models::Models;
 use crate::rag::{Handles, Rag};
+use crate::telemetry::History;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
@@ -24,19 +26,21 @@ use drain::{Patience, Serving};
 use listen::listen;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::generator::{Engine, GeneratorHandle};
+use mcp_rag_actors::jwks::JwksHandle;
 use mcp_rag_actors::parser::{ParserHandle, ParserSettings};
 use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{self, AnyKey, Config, PoolSettings, StoreHandle};
+use mcp_rag_actors::store::{self, Address, AnyKey, PoolSettings, StoreHandle};
 use mcp_rag_actors::supervise::{Failure, Lifeline, Tree};
 use mcp_rag_actors::webhook::WebhookHandle;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use reload::Reload;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tls::Certificate;
 use tokio::task::AbortHandle;
 
 /// How long an actor may take to let go of what it owns.
@@ -59,9 +63,10 @@ pub struct Core {
     pub rag: Arc<Rag>,
     pub gate: Arc<Gate>,
     /// How the server logs in to its database.
-    database: Config,
+    database: Address,
     pub tree: Arc<Tree>,
     metrics: PrometheusHandle,
+    history: Arc<History>,
     upkeep: AbortHandle,
     warming: Option<AbortHandle>,
 }
@@ -74,8 +79,11 @@ impl Core {
         match Box::pin(Self::start_actors(&tree, settings, role)).await {
             Ok((rag, database)) => {
                 let gate = Arc::new(Gate::new(Arc::clone(&rag)));
-                let upkeep = tokio::spawn(keep_up(metrics.clone(), Arc::clone(&gate))).abort_handle();
-                Ok(Self { rag, gate, database, tree, metrics, upkeep, warming: None })
+                let history = Arc::new(History::default());
+                let upkeep =
+                    keep_up(metrics.clone(), Arc::clone(&history), Arc::clone(&gate), Arc::clone(&rag));
+                let upkeep = tokio::spawn(upkeep).abort_handle();
+                Ok(Self { rag, gate, database, tree, metrics, history, upkeep, warming: None })
             }
             Err(error) => {
                 tree.stop(ACTOR_GRACE).await; // a half-started server leaves nothing behind
@@ -84,7 +92,7 @@ impl Core {
         }
     }
 
-    async fn start_actors(tree: &Tree, settings: Settings, role: Role) -> Result<(Arc<Rag>, Config)> {
+    async fn start_actors(tree: &Tree, settings: Settings, role: Role) -> Result<(Arc<Rag>, Address)> {
         let (owner, app) = database(tree, &settings, role).await?;
         let migrated = store::migrate(&owner, settings.database.migrate).await?;
         store::take_role(&app).await?;
@@ -119,7 +127,11 @@ impl Core {
         };
         let parser = ParserHandle::start(tree, parser).await?;
         let webhooks = WebhookHandle::start(tree, &settings.webhooks).await?;
-        let handles = Handles { store, cache, models, reranker, generator, parser, webhooks };
+        let jwks = match settings.auth.jwt.jwks().filter(|_| role == Role::Serve) {
+            Some(jwks) => Some(JwksHandle::start(tree, jwks).await?),
+            None => None,
+        };
+        let handles = Handles { store, cache, models, reranker, generator, parser, webhooks, jwks };
         let rag = Arc::new(Rag::new(handles, settings));
         if role == Role::Work || rag.settings().ingest.worker {
             let (work, name) = (Arc::clone(&rag), Worker::name());
@@ -152,6 +164,7 @@ impl Core {
             admission: http::Admission::new(&settings.server),
             uploads: http::Uploads::new(settings.server.max_upload_bytes),
             metrics: self.metrics.clone(),
+            history: Arc::clone(&self.history),
         })
     }
 
@@ -160,24 +173,27 @@ impl Core {
         self.upkeep.abort();
         self.warming.iter().for_each(AbortHandle::abort);
         self.gate.write_down().await;
+        self.rag.quotas.spending.write_down().await;
         self.tree.stop(ACTOR_GRACE).await;
     }
 }
 
-/// Histograms hold every single sample until somebody reads them, and nobody may ever.
-async fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>) {
+/// Histograms hold every single sample until somebody reads them, and nobody else may ever.
+async fn keep_up(metrics: PrometheusHandle, history: Arc<History>, gate: Arc<Gate>, rag: Arc<Rag>) {
     let metrics = async {
         loop {
+            history.read(&metrics.render());
             tokio::time::sleep(UPKEEP).await;
-            metrics.run_upkeep();
         }
     };
-    tokio::join!(metrics, gate.keep_up());
+    tokio::join!(metrics, gate.keep_up(), rag.quotas.spending.keep_up());
 }
 
 /// Where keys alone let callers in, there must be one.
 async fn require_key(settings: &Settings, store: &StoreHandle) -> Result<()> {
-    let none_needed = settings.environment == Environment::Development || settings.auth.token.is_some();
+    let auth = &settings.auth;
+    let none_needed =
+        settings.environment == Environment::Development || auth.token.is_some() || auth.jwt.is_on();
     if none_needed || store.call(AnyKey, Deadline::within(LOOK)).await? {
         return Ok(());
     }
@@ -188,26 +204,29 @@ async fn require_key(settings: &Settings, store: &StoreHandle) -> Result<()> {
 
 /// Connections as owner (migrations) and as the server: the managed PostgreSQL's, or the same
 /// external login for both, whose sessions then take the restricted role.
-async fn database(tree: &Tree, settings: &Settings, role: Role) -> Result<(Config, Config)> {
+async fn database(tree: &Tree, settings: &Settings, role: Role) -> Result<(Address, Address)> {
     if let Some(url) = &settings.database.url {
-        let mut config = store::parse_url(url.expose_secret()).map_err(anyhow::Error::msg)?;
-        config.connect_timeout(Duration::from_millis(settings.database.connect_timeout_ms));
-        return Ok((config.clone(), config));
+        let address =
+            Address::parse(url.expose_secret(), &settings.database.tls).map_err(anyhow::Error::msg)?;
+        let limit = Duration::from_millis(settings.database.connect_timeout_ms);
+        let address = address.connecting_within(limit);
+        return Ok((address.clone(), address));
     }
     if role == Role::Work {
         let connections = postgres::join(&settings.data_dir)?;
-        return Ok((connections.owner, connections.app));
+        return Ok((connections.owner.into(), connections.app.into()));
     }
     let lock = Arc::new(DataDirLock::acquire(&settings.data_dir)?);
     let connections = postgres::supervise(tree, settings.database.embedded.clone(), lock).await?;
-    Ok((connections.owner, connections.app))
+    Ok((connections.owner.into(), connections.app.into()))
 }
 
-pub(crate) fn pool(settings: &Settings, config: Config) -> Result<PoolSettings> {
+pub(crate) fn pool(settings: &Settings, writer: Address) -> Result<PoolSettings> {
     let database = &settings.database;
-    let replicas = database.replica_urls.iter().map(|url| store::parse_replica_url(url.expose_secret()));
+    let replica = |url: &SecretString| Address::parse_replica(url.expose_secret(), &database.tls);
+    let replicas = database.replica_urls.iter().map(replica);
     Ok(PoolSettings {
-        config,
+        writer,
         replicas: replicas.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?,
         max_lag: Duration::from_millis(database.replica_max_lag_ms),
         size: database.pool_size,
@@ -245,22 +264,25 @@ pub struct Application {
     pub port: Option<u16>,
     pub admin_port: u16,
     patience: Patience,
+    /// With TLS alone.
+    certificate: Option<Arc<Certificate>>,
     reload: Option<AbortHandle>,
 }
 
 impl Application {
     pub async fn build(settings: Settings, role: Role) -> Result<Self> {
+        let certificate = Certificate::read(&settings.server.tls)?.map(Certificate::new);
         let mut core = Core::start(settings.clone(), role).await?;
         if role == Role::Serve {
             core.warm().await;
         }
-        match Self::bind(&core, &settings, role) {
+        match Self::bind(&core, &settings, role, certificate.as_ref()) {
             Ok((drain, servers, port, admin_port)) => {
                 let patience = Patience {
                     delay: Duration::from_millis(settings.server.drain_delay_ms),
                     shutdown: Duration::from_millis(settings.server.shutdown_timeout_ms),
                 };
-                Ok(Self { core, drain, servers, port, admin_port, patience, reload: None })
+                Ok(Self { core, drain, servers, port, admin_port, patience, certificate, reload: None })
             }
             Err(error) => {
                 core.stop().await;
@@ -269,12 +291,17 @@ impl Application {
         }
     }
 
-    fn bind(core: &Core, settings: &Settings, role: Role) -> Result<(Drain, Vec<Server>, Option<u16>, u16)> {
+    fn bind(
+        core: &Core,
+        settings: &Settings,
+        role: Role,
+        certificate: Option<&Arc<Certificate>>,
+    ) -> Result<(Drain, Vec<Server>, Option<u16>, u16)> {
         let state = core.state(settings);
         let drain = state.drain.clone();
         let mut servers = Vec::new();
         let port = if role == Role::Serve {
-            let (server, port) = public(settings, state.clone())?;
+            let (server, port) = public(settings, state.clone(), certificate)?;
             servers.push(server);
             Some(port)
         } else {
@@ -290,9 +317,16 @@ impl Application {
 
     /// Takes over changed settings from now on until the server stops.
     pub fn reload_from(&mut self, origin: Origin) {
-        let reload = Reload::new(origin, Arc::clone(&self.core.rag), self.core.database.clone());
+        let reload = Reload::new(origin, &self.core, self.certificate.clone());
         let watch = actix_web::rt::spawn(reload.watch());
         self.reload = Some(watch.abort_handle());
+    }
+
+    /// Where the API is reached at a host: `https://host:port`; a worker has none.
+    #[must_use]
+    pub fn url(&self, host: &str) -> Option<String> {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        self.port.map(|port| format!("{scheme}://{host}:{port}"))
     }
 
     /// Serves until `stop` resolves, or until supervision cannot go on: then why.
@@ -316,7 +350,11 @@ impl Application {
 }
 
 /// The API's listener.
-fn public(settings: &Settings, state: Data<State>) -> Result<(Server, u16)> {
+fn public(
+    settings: &Settings,
+    state: Data<State>,
+    certificate: Option<&Arc<Certificate>>,
+) -> Result<(Server, u16)> {
     let listener = listen(&settings.server.host, settings.server.port, "server.port")?;
     let port = listener.local_addr()?.port();
     let (limits, settings) = (settings.server.clone(), settings.clone());
@@ -337,7 +375,13 @@ fn public(settings: &Settings, state: Data<State>) -> Result<(Server, u16)> {
     .shutdown_timeout(limits.shutdown_timeout_ms.div_ceil(1000))
     .disable_signals();
     let server = if limits.workers == 0 { server } else { server.workers(limits.workers) };
-    Ok((server.listen(listener)?.run(), port))
+    let server = match certificate {
+        None => server.listen(listener)?,
+        Some(certificate) => server
+            .tls_handshake_timeout(Duration::from_millis(limits.read_timeout_ms))
+            .listen_rustls_0_23(listener, certificate.listener(&limits.tls)?)?,
+    };
+    Ok((server.run(), port))
 }
 
 /// Brings the schema up to date and stops again.

@@ -50,7 +50,7 @@ impl Audit {
 
     /// Returns when the entry is written down, or put off because that is not possible now.
     pub async fn record(&self, identity: &Identity, event: Event) {
-        let (tenant, entry) = (identity.tenant, entry(actor(&identity.credential), event));
+        let (tenant, entry) = (identity.tenant, entry(actor(identity), event));
         let record = RecordEntries { tenant, entries: vec![entry.clone()] };
         if let Err(error) = self.store.call(record, Deadline::within(PATIENCE)).await {
             tracing::warn!(%error, %tenant, actor = entry.actor, action = entry.action, status = entry.status,
@@ -62,7 +62,7 @@ impl Audit {
     /// Written down soon.
     pub fn note(&self, identity: Option<&Identity>, event: Event) {
         let tenant = identity.map_or(NOBODY, |identity| identity.tenant);
-        let actor = identity.map_or_else(|| "none".to_owned(), |identity| actor(&identity.credential));
+        let actor = identity.map_or_else(|| "none".to_owned(), actor);
         self.put_off(tenant, entry(actor, event));
     }
 
@@ -71,7 +71,7 @@ impl Audit {
         let entry = self.used.entry_by_ref(&identity.credential).or_insert(());
         if entry.is_fresh() {
             let action = "use of a key".to_owned();
-            let target = actor(&identity.credential);
+            let target = actor(identity);
             self.note(Some(identity), Event { action, target, status: 200, ..Event::default() });
         }
     }
@@ -117,12 +117,6 @@ fn entry(actor: String, event: Event) -> NewEntry {
 }
 
 /// Which credential it was.
-#[must_use]
-pub fn actor(credential: &Credential) -> String {
-    match credential {
-        Credential::None => "none".to_owned(),
-        Credential::Token => "token".to_owned(),
-        Credential::Key(id) => id.to_string(),
-        Credential::Server => "server".to_owned(),
-    }
+fn actor(identity: &Identity) -> String {
+    identity.credential.holder().unwrap_or_else(|| "server".to_owned())
 }

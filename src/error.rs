@@ -4,12 +4,15 @@ use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::StoreError;
 use mcp_rag_actors::supervise::CallError;
 use std::borrow::Cow;
+use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     InvalidRequest,
     UnknownField,
     Unauthorized,
+    /// A token that is wrong, or good no longer: another one may be had.
+    InvalidToken,
     /// The credential is valid and not good for this.
     Forbidden,
     NotFound,
@@ -25,6 +28,8 @@ pub enum Code {
     RequestTimeout,
     /// `degrade: forbid` and a stage was away.
     Degraded,
+    /// A limit of the caller's own, or of its tenant, is used up.
+    RateLimited,
     Overloaded,
     Unavailable,
     DeadlineExceeded,
@@ -37,6 +42,7 @@ impl Code {
             Self::InvalidRequest => "invalid_request",
             Self::UnknownField => "unknown_field",
             Self::Unauthorized => "unauthorized",
+            Self::InvalidToken => "invalid_token",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -47,6 +53,7 @@ impl Code {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::RequestTimeout => "request_timeout",
             Self::Degraded => "degraded",
+            Self::RateLimited => "rate_limited",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
             Self::DeadlineExceeded => "deadline_exceeded",
@@ -62,13 +69,15 @@ pub struct Error {
     pub code: Code,
     pub message: Cow<'static, str>,
     pub param: Option<Cow<'static, str>>,
+    /// When the same request may succeed, where that is known.
+    pub retry_after: Option<Duration>,
     /// For the log alone.
     pub cause: Option<String>,
 }
 
 impl Error {
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), param: None, cause: None }
+        Self { code, message: message.into(), param: None, retry_after: None, cause: None }
     }
 
     pub fn invalid(param: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
@@ -89,6 +98,12 @@ impl Error {
         self
     }
 
+    #[must_use]
+    pub fn retry_after(mut self, time: Duration) -> Self {
+        self.retry_after = Some(time);
+        self
+    }
+
     fn because(mut self, cause: &dyn ToString) -> Self {
         self.cause = Some(cause.to_string());
         self
@@ -96,10 +111,11 @@ impl Error {
 
     pub fn is_temporary(&self) -> bool {
         match self.code {
-            Code::Overloaded | Code::Unavailable | Code::DeadlineExceeded => true,
+            Code::RateLimited | Code::Overloaded | Code::Unavailable | Code::DeadlineExceeded => true,
             Code::InvalidRequest
             | Code::UnknownField
             | Code::Unauthorized
+            | Code::InvalidToken
             | Code::Forbidden
             | Code::NotFound
             | Code::MethodNotAllowed

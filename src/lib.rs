@@ -17,9 +17,13 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod error;
+#[cfg(test)]
+#[path = "../tests/support/fuzz.rs"]
+mod fuzz;
 pub mod http;
 pub mod identity;
 pub mod mcp;
 pub mod openai;
+pub mod quotas;
 pub mod rag;
 pub mod telemetry;

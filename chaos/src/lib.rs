@@ -4,6 +4,7 @@
 //! only their misbehaviour is ours.
 //!
 //! * [`proxy`], [`model`], [`redis`], [`postgres`]: dependencies that misbehave when told to;
+//! * [`tls`]: an authority and its certificates;
 //! * [`rolling`]: replicas replaced under load behind a real proxy;
 //! * [`world`]: a server with the dependencies one row of the table needs;
 //! * [`load`]: strict clients, who check every answer and keep the receipts of their writes;
@@ -19,6 +20,7 @@ pub mod redis;
 pub mod rolling;
 pub mod soak;
 pub mod table;
+pub mod tls;
 pub mod world;
 
 use std::net::TcpListener;

@@ -9,12 +9,13 @@ mod install;
 mod lock;
 mod process;
 
+use crate::tls::Pair;
 use install::{Install, run};
 pub use lock::Lock;
 use nix::sys::signal::Signal;
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +40,33 @@ impl Cluster {
     /// A new cluster that answers.
     #[must_use]
     pub fn start() -> Self {
-        let install = Arc::new(Install::copy());
+        Self::new(Install::copy())
+    }
+
+    /// One that offers TLS with this certificate, and insists on it over TCP where `only`.
+    #[must_use]
+    pub fn with_tls(pair: &Pair, clients: Option<&Path>, only: bool) -> Self {
+        let cluster = Self::new(Install::copy_with_tls());
+        cluster.install.keep(pair);
+        let file = |name: &str| cluster.install.path(name).display().to_string();
+        cluster.set("ssl_cert_file", &file("server.crt"));
+        cluster.set("ssl_key_file", &file("server.key"));
+        if let Some(clients) = clients {
+            fs::copy(clients, cluster.install.path("clients.crt")).expect("a copy");
+            cluster.set("ssl_ca_file", &file("clients.crt"));
+        }
+        cluster.set("ssl", "on");
+        if only {
+            let shown = if clients.is_some() { " clientcert=verify-ca" } else { "" };
+            let rules = format!("local all all scram-sha-256\nhostssl all all all scram-sha-256{shown}\n");
+            fs::write(cluster.install.path("run/primary/pg_hba.conf"), rules).expect("its rules");
+        }
+        cluster.restart();
+        cluster
+    }
+
+    fn new(install: Install) -> Self {
+        let install = Arc::new(install);
         fs::write(install.path("password"), PASSWORD).expect("a password file");
         let mut initdb = install.program("initdb");
         initdb.args(["-D", "primary", "-U", SUPERUSER, "--pwfile", "../password", "-A", "scram-sha-256"]);

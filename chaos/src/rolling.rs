@@ -10,14 +10,13 @@ mod replica;
 mod traffic;
 
 pub use client::Failure;
-pub use haproxy::{Layer, PROBE};
+pub use haproxy::{Haproxy, Layer, PROBE};
 pub use traffic::{Kind, Tally};
 
 use crate::model::{Model, Pace};
 use crate::postgres::Cluster;
 use anyhow::{Result, ensure};
 use client::{Connection, Request};
-use haproxy::Haproxy;
 use replica::{Release, Replica};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

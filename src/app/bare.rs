@@ -4,13 +4,13 @@ use super::{ACTOR_GRACE, Role, database, pool};
 use crate::config::Settings;
 use anyhow::Result;
 use mcp_rag_actors::postgres;
-use mcp_rag_actors::store::{self, Config, StoreHandle, Tenant};
+use mcp_rag_actors::store::{self, Address, StoreHandle, Tenant};
 use mcp_rag_actors::supervise::Tree;
 
 /// The database's owner, for what no server may do, and its store, for everything else.
 pub(crate) struct Bare {
     tree: Tree,
-    owner: Config,
+    owner: Address,
     pub(crate) store: StoreHandle,
 }
 
@@ -43,6 +43,15 @@ impl Bare {
     /// None when the name is taken.
     pub(crate) async fn create_tenant(&self, name: &str) -> Result<Option<Tenant>> {
         Ok(store::create_tenant(&self.owner, name).await?)
+    }
+
+    /// None when there is no such tenant.
+    pub(crate) async fn limit_tenant(
+        &self,
+        name: &str,
+        limits: &serde_json::Value,
+    ) -> Result<Option<Tenant>> {
+        Ok(store::limit_tenant(&self.owner, name, limits).await?)
     }
 
     pub(crate) async fn tenants(&self) -> Result<Vec<Tenant>> {

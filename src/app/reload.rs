@@ -10,11 +10,14 @@
 //!
 //! Cancel safety: dropped between two steps it leaves a consistent snapshot.
 
+use super::Core;
+use super::tls::Certificate;
 use crate::config::{Loaded, Settings, Sources, Values, compare, fingerprint, merged};
 use crate::rag::Rag;
 use crate::telemetry::LogLevel;
 use mcp_rag_actors::resilience::Backoff;
-use mcp_rag_actors::store::{self, Config, PoolSettings};
+use mcp_rag_actors::store::{Address, PoolSettings};
+use rustls::sign::CertifiedKey;
 use secrecy::ExposeSecret;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,7 +44,11 @@ pub(super) struct Reload {
     log: LogLevel,
     rag: Arc<Rag>,
     /// The managed PostgreSQL's login; with an external one it is not used.
-    managed: Config,
+    managed: Address,
+    /// The listener's, with TLS alone.
+    certificate: Option<Arc<Certificate>>,
+    /// Certificates and keys that the settings name.
+    files: Vec<PathBuf>,
     /// What is in use, by key; for keys that need a restart, since the start.
     running: Values,
     pending: Vec<String>,
@@ -51,10 +58,13 @@ pub(super) struct Reload {
 }
 
 impl Reload {
-    pub(super) fn new(origin: Origin, rag: Arc<Rag>, managed: Config) -> Self {
+    pub(super) fn new(origin: Origin, core: &Core, certificate: Option<Arc<Certificate>>) -> Self {
         let Origin { sources, values, log } = origin;
+        let (rag, managed) = (Arc::clone(&core.rag), core.database.clone());
+        let files = files(&rag.settings());
         // Seen nothing yet: the first look also finds what changed while the server was starting.
-        Self { sources, log, rag, managed, running: values, pending: Vec::new(), seen: [0; 32], retry: None }
+        let (running, pending, seen) = (values, Vec::new(), [0; 32]);
+        Self { sources, log, rag, managed, certificate, files, running, pending, seen, retry: None }
     }
 
     /// Looks every `reload.interval_ms`, and at once on SIGHUP. Never ends.
@@ -78,7 +88,8 @@ impl Reload {
     async fn look(&self) -> [u8; 32] {
         let (sources, secrets): (_, PathBuf) =
             (self.sources.clone(), self.rag.settings().secrets_dir.clone());
-        spawn_blocking(move || fingerprint(&sources, &secrets)).await.unwrap_or(self.seen)
+        let files = self.files.clone();
+        spawn_blocking(move || fingerprint(&sources, &secrets, &files)).await.unwrap_or(self.seen)
     }
 
     async fn settled(&self) -> [u8; 32] {
@@ -100,20 +111,23 @@ impl Reload {
         let checked = loaded.map_err(|error| error.to_string()).and_then(|loaded| {
             let pool = self.pool(&loaded.settings)?;
             loaded.settings.redis.validate()?;
-            Ok((loaded, pool))
+            let certified =
+                Certificate::read(&loaded.settings.server.tls).map_err(|error| error.to_string())?;
+            Ok((loaded, pool, certified))
         });
-        let (Loaded { settings, values }, pool) = match checked {
+        let (Loaded { settings, values }, pool, certified) = match checked {
             Ok(checked) => checked,
             Err(error) => {
                 tracing::error!(%error, "settings not reloaded: the old ones stay");
                 return count("refused");
             }
         };
+        self.files = files(&settings);
         let (changed, pending) = compare(&self.running, &values);
         self.announce(pending);
         let (database, others): (Vec<_>, Vec<_>) = changed.into_iter().partition(|key| of_database(key));
         if !others.is_empty() {
-            match self.adopt(&settings) {
+            match self.adopt(&settings, certified) {
                 Ok(()) => self.took_over(&others, &values),
                 Err(error) => {
                     tracing::error!(%error, "settings not reloaded");
@@ -125,7 +139,7 @@ impl Reload {
     }
 
     /// Everything but the database; whatever could be wrong with it was checked.
-    fn adopt(&self, new: &Settings) -> Result<(), String> {
+    fn adopt(&self, new: &Settings, certified: Option<CertifiedKey>) -> Result<(), String> {
         let settings = merged(&self.rag.settings(), new, &self.pending);
         self.rag.generator.reconfigure(&settings.generator)?;
         self.rag.cache.reconfigure(&settings.redis)?;
@@ -135,6 +149,9 @@ impl Reload {
         }
         self.rag.reranker.use_key(settings.reranker.api_key.clone());
         self.rag.webhooks.use_secret(settings.webhooks.secret.clone());
+        if let Some((certificate, next)) = self.certificate.as_ref().zip(certified) {
+            certificate.replace(next);
+        }
         self.log.set(&settings.log.level);
         self.rag.running.adopt(settings, Instant::now());
         Ok(())
@@ -161,7 +178,7 @@ impl Reload {
 
     fn pool(&self, settings: &Settings) -> Result<PoolSettings, String> {
         let config = match &settings.database.url {
-            Some(url) => store::parse_url(url.expose_secret())?,
+            Some(url) => Address::parse(url.expose_secret(), &settings.database.tls)?,
             None => self.managed.clone(),
         };
         super::pool(settings, config).map_err(|error| error.to_string())
@@ -187,6 +204,10 @@ impl Reload {
         let now = self.rag.running.status().loaded_at.unix_timestamp();
         metrics::gauge!("mcp_rag_config_last_reload_timestamp_seconds").set(now as f64);
     }
+}
+
+fn files(settings: &Settings) -> Vec<PathBuf> {
+    settings.files().into_iter().map(|(_, path)| path.to_owned()).collect()
 }
 
 /// Sessions carry `search.ef_search`, so that it changes as the login does.

@@ -2,7 +2,7 @@
 
 use super::Global;
 use crate::app::{Application, Role};
-use crate::config::Settings;
+use crate::config::{ServerTls, Settings};
 use anyhow::{Context, Result, anyhow, bail};
 use mcp_rag_actors::supervise::Failure;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -27,7 +27,13 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) async fn open(global: &Global, mut settings: Settings) -> Result<Self> {
-        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
+        let mut http = reqwest::Client::builder().connect_timeout(Duration::from_secs(5));
+        if let Some(path) = &global.ca_file {
+            let unusable = || format!("--ca-file {}", path.display());
+            let pem = std::fs::read(path).with_context(unusable)?;
+            http = http.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem).with_context(unusable)?);
+        }
+        let http = http.build()?;
         let token = settings.auth.token.clone();
         if let Some(server) = &global.server {
             let base = server.trim_end_matches('/').to_owned();
@@ -36,6 +42,8 @@ impl Client {
         "127.0.0.1".clone_into(&mut settings.server.host);
         "127.0.0.1".clone_into(&mut settings.admin.host);
         (settings.server.port, settings.admin.port) = (0, 0);
+        // Nothing leaves this machine, and the certificate is for another name.
+        settings.server.tls = ServerTls::default();
         let application = Application::build(settings, Role::Serve).await.context(
             "no embedded server could be started; to use a running one, add --server http://127.0.0.1:8080",
         )?;

@@ -8,11 +8,12 @@ use super::{Global, out};
 use crate::app::Bare;
 use crate::config::Settings;
 use crate::identity::{DEFAULT_TENANT, Scope, Scopes, Secret};
+use crate::quotas::Limits;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{
-    ApiKey, CreateKey, KeyId, ListKeys, NewKey, RevokeKey, RotateKey, Tenant, TenantId,
+    ApiKey, CreateKey, KeyId, LimitKey, ListKeys, NewKey, RevokeKey, RotateKey, Tenant, TenantId,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -34,6 +35,14 @@ pub(super) enum Keys {
     /// Have a key let nobody in any more.
     Revoke {
         id: String,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Set how much a key may ask for, in place of what is configured.
+    Limit {
+        id: String,
+        #[command(flatten)]
+        limits: Limited,
         #[command(flatten)]
         of: Of,
     },
@@ -65,7 +74,32 @@ pub(super) struct Create {
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_DAYS)))]
     expires_in: Option<u32>,
     #[command(flatten)]
+    limits: Limited,
+    #[command(flatten)]
     of: Of,
+}
+
+/// Limits in place of the configured ones.
+#[derive(Debug, Args)]
+pub(super) struct Limited {
+    /// As in [quotas.key]: search_per_second=50; 0 for none; may be repeated.
+    #[arg(long = "limit", value_name = "NAME=NUMBER", value_parser = pair)]
+    limits: Vec<(String, u64)>,
+}
+
+fn pair(text: &str) -> Result<(String, u64), String> {
+    let (name, value) = text.split_once('=').ok_or("a limit is NAME=NUMBER")?;
+    let value = value.parse().map_err(|_| "a limit is a whole number, 0 for none".to_owned())?;
+    Ok((name.to_owned(), value))
+}
+
+impl Limited {
+    fn value(self) -> Result<Value> {
+        let value: Value = self.limits.into_iter().collect();
+        let limits: Limits = serde_json::from_value(value)?;
+        limits.check("limits")?;
+        Ok(json!(limits))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +113,12 @@ pub(super) struct Of {
 pub(super) enum Tenants {
     /// Make a tenant, in the database itself.
     Create { name: String },
+    /// Set how much a tenant may ask for, in place of what is configured; without --limit: as configured.
+    Limit {
+        name: String,
+        #[command(flatten)]
+        limits: Limited,
+    },
     /// List the tenants.
     List,
 }
@@ -103,7 +143,7 @@ impl Keys {
     fn of(&self) -> &Of {
         match self {
             Self::Create(create) => &create.of,
-            Self::List(of) | Self::Revoke { of, .. } | Self::Rotate { of, .. } => of,
+            Self::List(of) | Self::Revoke { of, .. } | Self::Rotate { of, .. } | Self::Limit { of, .. } => of,
         }
     }
 
@@ -127,6 +167,10 @@ impl Keys {
                 }
                 let text = lines(&all);
                 return Ok((json!({ "data": all }), text));
+            }
+            Self::Limit { id, limits, .. } => {
+                let body = json!({ "limits": limits.value()? });
+                (Method::PATCH, format!("/v1/keys/{}", segment(&id)), Some(body))
             }
             Self::Revoke { id, .. } => (Method::DELETE, format!("/v1/keys/{}", segment(&id)), None),
             Self::Rotate { id, overlap, .. } => {
@@ -165,6 +209,10 @@ impl Keys {
                 let text = lines(&all);
                 return Ok((json!({ "data": all }), text));
             }
+            Self::Limit { id, limits, .. } => {
+                let limit = LimitKey { tenant, id: self::id(&id)?, limits: limits.value()? };
+                (bare.store.call(limit, within).await?, None)
+            }
             Self::Revoke { id, .. } => {
                 (bare.store.call(RevokeKey { tenant, id: self::id(&id)? }, within).await?, None)
             }
@@ -202,6 +250,7 @@ impl Create {
     fn body(self) -> Result<Value> {
         let expires_at = self.expires_at().map(|end| end.format(&Rfc3339)).transpose()?;
         let mut body = json!({"name": self.name, "scopes": self.scopes, "principals": self.principals});
+        body["limits"] = self.limits.value()?;
         if !self.collections.is_empty() {
             body["collections"] = self.collections.into();
         }
@@ -223,6 +272,7 @@ impl Create {
             expires_at: self.expires_at(),
             name: self.name,
             principals: self.principals,
+            limits: self.limits.value()?,
         })
     }
 }
@@ -241,7 +291,7 @@ impl Tenants {
     }
 
     async fn act(self, bare: &Bare) -> Result<(Value, String)> {
-        let view = |tenant: &Tenant| json!({"id": tenant.id.to_string(), "name": tenant.name});
+        let view = |tenant: &Tenant| json!({"id": tenant.id.to_string(), "name": tenant.name, "limits": tenant.limits});
         match self {
             Self::Create { name } => {
                 let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -251,6 +301,11 @@ impl Tenants {
                 let made = bare.create_tenant(&name).await?;
                 let tenant = made.with_context(|| format!("there is a tenant {name} already"))?;
                 Ok((view(&tenant), format!("{} {}", tenant.id, tenant.name)))
+            }
+            Self::Limit { name, limits } => {
+                let limited = bare.limit_tenant(&name, &limits.value()?).await?;
+                let tenant = limited.with_context(|| format!("there is no tenant {name}"))?;
+                Ok((view(&tenant), format!("{} {} {}", tenant.id, tenant.name, tenant.limits)))
             }
             Self::List => {
                 let all = bare.tenants().await?;
@@ -281,7 +336,7 @@ fn view(key: &ApiKey) -> Value {
         "id": key.id.to_string(), "name": key.name, "prefix": key.prefix, "scopes": key.scopes,
         "collections": key.collections, "principals": key.principals, "created_at": time(Some(key.created_at)),
         "expires_at": time(key.expires_at), "revoked_at": time(key.revoked_at),
-        "last_used_at": time(key.last_used_at), "rotated_from": key.rotated_from.map(|id| id.to_string()),
+        "last_used_at": time(key.last_used_at), "rotated_from": key.rotated_from.map(|id| id.to_string()), "limits": key.limits,
     })
 }
 
@@ -307,7 +362,10 @@ fn line(key: &Value) -> String {
     };
     let mut line =
         format!("{:<8} mrag_{} {} [{}]", text("id"), text("prefix"), text("name"), names("scopes"));
+    let limits =
+        key["limits"].as_object().filter(|limits| !limits.is_empty()).map(|limits| json!(limits).to_string());
     for (label, shown) in [
+        ("limited to", limits.unwrap_or_default()),
         ("only", names("collections")),
         ("as", names("principals")),
         ("until", text("expires_at")),

@@ -59,6 +59,9 @@ pub struct Global {
     /// Act on this running server instead of the embedded database.
     #[arg(long, global = true, env = "MCP_RAG_SERVER", value_name = "URL")]
     server: Option<String>,
+    /// Trust the authorities in this PEM file, too, when calling `--server`.
+    #[arg(long, global = true, env = "MCP_RAG_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Override one setting, e.g. --set server.port=9000.
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = pair)]
     overrides: Vec<(String, String)>,
@@ -167,17 +170,17 @@ async fn dispatch(cli: Cli, settings: Settings, origin: Origin) -> Result<ExitCo
         Command::Serve => serve::run(settings, origin, Role::Serve).await,
         Command::Worker => serve::run(settings, origin, Role::Work).await,
         Command::Mcp(mcp) => Box::pin(mcp.run(&global, settings)).await,
-        Command::Ingest(ingest) => ingest.run(&global, settings).await,
-        Command::Export(export) => export.run(&global, settings).await,
-        Command::Import(import) => import.run(&global, settings).await,
-        Command::Search(search) => search.run(&global, settings).await,
-        Command::Ask(ask) => ask.run(&global, settings).await,
-        Command::Eval(eval) => eval.run(&global, settings).await,
+        Command::Ingest(ingest) => Box::pin(ingest.run(&global, settings)).await,
+        Command::Export(export) => Box::pin(export.run(&global, settings)).await,
+        Command::Import(import) => Box::pin(import.run(&global, settings)).await,
+        Command::Search(search) => Box::pin(search.run(&global, settings)).await,
+        Command::Ask(ask) => Box::pin(ask.run(&global, settings)).await,
+        Command::Eval(eval) => Box::pin(eval.run(&global, settings)).await,
         Command::Bench(bench) => Box::pin(bench.run(&global, settings)).await,
-        Command::Spaces(spaces) => spaces.run(&global, settings).await,
-        Command::Keys(keys) => keys.run(&global, settings).await,
-        Command::Audit(audit) => audit.run(&global, settings).await,
-        Command::Tenants(tenants) => tenants.run(&global, settings).await,
+        Command::Spaces(spaces) => Box::pin(spaces.run(&global, settings)).await,
+        Command::Keys(keys) => Box::pin(keys.run(&global, settings)).await,
+        Command::Audit(audit) => Box::pin(audit.run(&global, settings)).await,
+        Command::Tenants(tenants) => Box::pin(tenants.run(&global, settings)).await,
         Command::Parse(parse) => parse.run(),
         Command::Migrate => migrate::run(&global, settings).await,
         Command::Config(ConfigCommand::Check) => check::run(&global),

@@ -26,9 +26,8 @@ pub(super) async fn run(settings: Settings, origin: Origin, role: Role) -> Resul
     };
     application.reload_from(origin);
     let metrics = format!("http://{host}:{}/metrics", application.admin_port);
-    match application.port {
-        Some(port) => {
-            let api = format!("http://{host}:{port}");
+    match application.url(&host) {
+        Some(api) => {
             tracing::info!(api, docs = %format!("{api}/docs"), metrics, "ready");
         }
         None => tracing::info!(metrics, "ready: working on the queue"),

@@ -5,27 +5,40 @@ use super::{ConfigError, Settings};
 use config::{Value, ValueKind};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What takes effect without a restart: whole sections end with a dot.
-const RELOADABLE: [&str; 13] = [
+const RELOADABLE: [&str; 19] = [
+    "auth.jwt.secret",
     "auth.overlap_ms",
     "auth.token",
     "database.replica_urls",
+    "database.tls.",
     "database.url",
     "embedder.api_key",
     "embedder.next.api_key",
     "generator.",
     "ingest.concurrency",
     "log.level",
+    "quotas.",
+    "redis.tls.",
     "redis.url",
     "reranker.api_key",
     "search.",
+    "server.tls.cert_file",
+    "server.tls.key_file",
     "webhooks.secret",
 ];
 /// Reloadable, but not to be given or taken away: that changes what the server consists of, or, for
-/// the token, whether it is protected at all.
-const ALWAYS_OR_NEVER: [&str; 3] = ["auth.token", "database.url", "redis.url"];
+/// the token and the certificate, whether it is protected at all.
+const ALWAYS_OR_NEVER: [&str; 6] = [
+    "auth.jwt.secret",
+    "auth.token",
+    "database.url",
+    "redis.url",
+    "server.tls.cert_file",
+    "server.tls.key_file",
+];
 
 /// Every key with a hash of its value, so that a comparison holds no secret.
 pub type Values = BTreeMap<String, [u8; 32]>;
@@ -41,7 +54,14 @@ impl Loaded {
         let merged = sources.merge()?;
         let mut values = Values::new();
         hash("", &merged.cache, &mut values);
-        Ok(Self { settings: Settings::from_merged(merged, sources.environment)?, values })
+        let settings = Settings::from_merged(merged, sources.environment)?;
+        // A setting that names a file has changed when the file has.
+        for (key, path) in settings.files() {
+            let mut digest = Sha256::new();
+            digest_file(&mut digest, path);
+            values.insert(key, digest.finalize().into());
+        }
+        Ok(Self { settings, values })
     }
 }
 
@@ -79,14 +99,23 @@ pub(crate) fn merged(running: &Settings, new: &Settings, pending: &[String]) -> 
     if !waits("auth.token") {
         settings.auth.token.clone_from(&new.auth.token);
     }
+    if !waits("auth.jwt.secret") {
+        settings.auth.jwt.secret.clone_from(&new.auth.jwt.secret);
+    }
     if !waits("redis.url") {
         settings.redis.url.clone_from(&new.redis.url);
+    }
+    settings.redis.tls.clone_from(&new.redis.tls);
+    if !waits("server.tls.cert_file") {
+        settings.server.tls.cert_file.clone_from(&new.server.tls.cert_file);
+        settings.server.tls.key_file.clone_from(&new.server.tls.key_file);
     }
     settings.log.level.clone_from(&new.log.level);
     settings.embedder.api_key.clone_from(&new.embedder.api_key);
     settings.embedder.next.api_key.clone_from(&new.embedder.next.api_key);
     settings.reranker.api_key.clone_from(&new.reranker.api_key);
     settings.webhooks.secret.clone_from(&new.webhooks.secret);
+    settings.quotas = new.quotas.clone();
     settings.generator = new.generator.clone();
     settings.search = new.search.clone();
     settings.ingest.concurrency = new.ingest.concurrency;
@@ -95,17 +124,21 @@ pub(crate) fn merged(running: &Settings, new: &Settings, pending: &[String]) -> 
 
 /// A hash of every file the settings come from, by content: a mounted secret is replaced by swapping
 /// symbolic links, which leaves no trace in times or sizes to rely on.
-pub(crate) fn fingerprint(sources: &Sources, secrets_dir: &Path) -> [u8; 32] {
+pub(crate) fn fingerprint(sources: &Sources, secrets_dir: &Path, named: &[PathBuf]) -> [u8; 32] {
     let mut digest = Sha256::new();
     let secrets = secrets_in(secrets_dir);
-    for path in sources.config_files().into_iter().chain(secrets) {
-        digest.update(path.as_os_str().as_encoded_bytes());
-        match std::fs::read(&path) {
-            Ok(content) => digest.update(Sha256::digest(content)),
-            Err(error) => digest.update(error.kind().to_string()),
-        }
+    for path in sources.config_files().iter().chain(&secrets).chain(named) {
+        digest_file(&mut digest, path);
     }
     digest.finalize().into()
+}
+
+fn digest_file(digest: &mut Sha256, path: &Path) {
+    digest.update(path.as_os_str().as_encoded_bytes());
+    match std::fs::read(path) {
+        Ok(content) => digest.update(Sha256::digest(content)),
+        Err(error) => digest.update(error.kind().to_string()),
+    }
 }
 
 #[cfg(test)]

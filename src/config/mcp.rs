@@ -24,7 +24,7 @@ pub struct McpSettings {
 }
 
 /// A list; or one string with entries apart by commas, as the environment and the command line have it.
-fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Form {
@@ -84,6 +84,12 @@ impl McpSettings {
             self.allowed_origins.iter().all(with_port),
             "mcp.allowed_origins holds origins with their port, or * for any: https://app.example.com:443",
         )
+    }
+
+    /// What access tokens for `/mcp` are issued for, where there is somebody who issues them.
+    pub(crate) fn resource(&self) -> Option<String> {
+        let url = self.public_url.as_ref().filter(|_| !self.authorization_servers.is_empty())?;
+        Some(format!("{url}/mcp"))
     }
 
     /// The names that `Host` may hold; empty: any.

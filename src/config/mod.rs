@@ -3,8 +3,10 @@
 //! Unknown keys are errors; secrets never appear in `Debug` output, logs or `config check`.
 
 mod changes;
+mod jwt;
 mod layers;
 mod mcp;
+mod quotas;
 mod report;
 mod running;
 mod server;
@@ -12,11 +14,16 @@ mod tracing;
 
 pub use changes::{Loaded, Values};
 pub(crate) use changes::{compare, fingerprint, merged};
+pub use jwt::JwtSettings;
 pub use layers::{Environment, Sources};
 pub use mcp::McpSettings;
+pub use quotas::QuotaSettings;
 pub use report::{Line, report};
 pub use running::{ConfigStatus, Running};
-pub use server::{AdminSettings, AuthSettings, LogFormat, LogSettings, ReloadSettings, ServerSettings};
+pub use server::{
+    AdminSettings, AuthSettings, CorsSettings, LogFormat, LogSettings, ReloadSettings, ServerSettings,
+    ServerTls,
+};
 pub use tracing::TracingSettings;
 
 use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
@@ -27,7 +34,7 @@ use mcp_rag_actors::store::{MOST_REPLICAS, StoreSettings};
 use mcp_rag_actors::supervise::SupervisionSettings;
 use mcp_rag_actors::webhook::WebhookSettings;
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that can be configured; `config/default.toml` documents each key.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,6 +51,7 @@ pub struct Settings {
     pub auth: AuthSettings,
     pub audit: AuditSettings,
     pub mcp: McpSettings,
+    pub quotas: QuotaSettings,
     pub reload: ReloadSettings,
     pub supervision: SupervisionSettings,
     pub database: StoreSettings,
@@ -119,6 +127,20 @@ pub struct ConfigError(pub String);
 impl Settings {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         Loaded::load(sources).map(|loaded| loaded.settings)
+    }
+
+    /// Files that settings name and whose content is part of them, by key.
+    pub(crate) fn files(&self) -> Vec<(String, &Path)> {
+        let ServerTls { cert_file, key_file, client_ca_file } = &self.server.tls;
+        let own = [("cert_file", cert_file), ("key_file", key_file), ("client_ca_file", client_ca_file)];
+        let own = own.into_iter().filter_map(|(name, path)| Some((name, path.as_deref()?)));
+        let sections = [("database.tls", &self.database.tls), ("redis.tls", &self.redis.tls)];
+        let others =
+            sections.into_iter().flat_map(|(section, tls)| tls.files().map(move |file| (section, file)));
+        own.map(|file| ("server.tls", file))
+            .chain(others)
+            .map(|(section, (name, path))| (format!("{section}.{name}"), path))
+            .collect()
     }
 
     fn from_merged(merged: config::Config, environment: Environment) -> Result<Self, ConfigError> {
@@ -201,7 +223,11 @@ impl Settings {
             self.ingest.max_document_bytes <= self.server.max_body_bytes,
             "ingest.max_document_bytes must not exceed server.max_body_bytes",
         )?;
+        self.server.tls.validate().map_err(ConfigError)?;
+        self.server.cors.validate().map_err(ConfigError)?;
         self.mcp.validate()?;
+        self.auth.jwt.validate(self.environment)?;
+        self.quotas.validate().map_err(ConfigError)?;
         self.log.validate().map_err(ConfigError)?;
         self.embedder.validate().map_err(ConfigError)?;
         self.reranker.validate().map_err(ConfigError)?;
@@ -214,9 +240,12 @@ impl Settings {
         )?;
         self.generator.validate().map_err(ConfigError)?;
         require(
-            self.environment == Environment::Development || self.auth.token.is_some() || self.auth.keys_only,
+            self.environment == Environment::Development
+                || self.auth.token.is_some()
+                || self.auth.keys_only
+                || self.auth.jwt.is_on(),
             "auth.token is required outside development: mount a secret file `auth__token` in secrets_dir \
-             or set MCP_RAG__AUTH__TOKEN; or set auth.keys_only and make an API key",
+             or set MCP_RAG__AUTH__TOKEN; or set auth.keys_only and make an API key, or set auth.jwt.issuer",
         )
     }
 }

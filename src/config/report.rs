@@ -47,7 +47,7 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Line>) {
 }
 
 fn is_secret(key: &str) -> bool {
-    ["token", "api_key", "password", "replica_urls"].iter().any(|secret| key.ends_with(secret))
+    ["token", "api_key", "password", "secret", "replica_urls"].iter().any(|secret| key.ends_with(secret))
 }
 
 /// `scheme://user:secret@host` without what stands between the scheme and the host, and without
@@ -86,6 +86,11 @@ mod tests {
         let sources = Sources {
             flags: vec![
                 ("auth.token".into(), "canary".into()),
+                ("auth.jwt.secret".into(), "canary ".repeat(8)),
+                ("auth.jwt.issuer".into(), "https://login.example.com".into()),
+                ("auth.jwt.audience".into(), "rag".into()),
+                ("webhooks.secret".into(), "canary ".repeat(8)),
+                ("generator.api_key".into(), "canary".into()),
                 ("server.port".into(), "1234".into()),
                 ("database.url".into(), "postgres://u:canary@db/x".into()),
                 (

@@ -1,4 +1,4 @@
-use super::{AuthSettings, Settings};
+use super::Settings;
 use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use subtle::{Choice, ConstantTimeEq};
 use time::OffsetDateTime;
 
-/// Replaced tokens accepted at once; the oldest gives way.
+/// Replaced secrets of a kind accepted at once; the oldest gives way.
 const MAX_RETIRED: usize = 8;
 
 /// The settings a running server works with: one whole snapshot at any time, replaced as a whole.
 pub struct Running {
     current: ArcSwap<Settings>,
-    /// Tokens of before, each until its time.
-    retired: ArcSwap<Vec<(SecretString, Instant)>>,
+    /// Tokens of before, and secrets of JSON Web Tokens.
+    tokens: Retired,
+    secrets: Retired,
     status: Mutex<ConfigStatus>,
 }
 
@@ -36,7 +37,8 @@ impl Running {
             ConfigStatus { generation: 1, loaded_at: OffsetDateTime::now_utc(), pending_restart: Vec::new() };
         Self {
             current: ArcSwap::from_pointee(settings),
-            retired: ArcSwap::default(),
+            tokens: Retired::default(),
+            secrets: Retired::default(),
             status: Mutex::new(status),
         }
     }
@@ -59,22 +61,28 @@ impl Running {
         // Hashes have one length, and every token is compared, so that the time tells nothing.
         let presented = Sha256::digest(presented);
         let same = |token: &SecretString| Sha256::digest(token.expose_secret()).ct_eq(&presented);
-        let retired = self.retired.load();
+        let retired = self.tokens.0.load();
         let valid = retired.iter().filter(|(_, until)| now < *until);
         valid.fold(same(current), |accepted: Choice, (token, _)| accepted | same(token)).into()
+    }
+
+    /// Looks for something with `auth.jwt.secret`, and then with those that were replaced less than `auth.overlap_ms` ago.
+    pub fn find_token_secret<T>(
+        &self,
+        now: Instant,
+        find: impl FnMut(&SecretString) -> Option<T>,
+    ) -> Option<T> {
+        let (settings, retired) = (self.current.load(), self.secrets.0.load());
+        let valid = retired.iter().filter(|(_, until)| now < *until).map(|(secret, _)| secret);
+        settings.auth.jwt.secret.iter().chain(valid).find_map(find)
     }
 
     /// Takes over a snapshot that differs; only the watcher calls it, one call at a time.
     pub(crate) fn adopt(&self, settings: Settings, now: Instant) {
         let before = self.current.load();
-        if let Some(old) = replaced_token(&before.auth, &settings.auth) {
-            let until = now + Duration::from_millis(settings.auth.overlap_ms);
-            let mut retired: Vec<_> =
-                self.retired.load().iter().filter(|(_, until)| now < *until).cloned().collect();
-            retired.push((old, until));
-            retired.drain(..retired.len().saturating_sub(MAX_RETIRED));
-            self.retired.store(Arc::new(retired));
-        }
+        let until = now + Duration::from_millis(settings.auth.overlap_ms);
+        self.tokens.replace(&before.auth.token, &settings.auth.token, until, now);
+        self.secrets.replace(&before.auth.jwt.secret, &settings.auth.jwt.secret, until, now);
         // After the old token is accepted as a retired one, so that no request falls between.
         self.current.store(Arc::new(settings));
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,9 +95,21 @@ impl Running {
     }
 }
 
-fn replaced_token(before: &AuthSettings, after: &AuthSettings) -> Option<SecretString> {
-    let (old, new) = (before.token.as_ref()?, after.token.as_ref()?);
-    (old.expose_secret() != new.expose_secret()).then(|| old.clone())
+/// Secrets of before, each until its time.
+#[derive(Default)]
+struct Retired(ArcSwap<Vec<(SecretString, Instant)>>);
+
+impl Retired {
+    fn replace(&self, old: &Option<SecretString>, new: &Option<SecretString>, until: Instant, now: Instant) {
+        let (Some(old), Some(new)) = (old, new) else { return };
+        if old.expose_secret() == new.expose_secret() {
+            return;
+        }
+        let mut retired: Vec<_> = self.0.load().iter().filter(|(_, until)| now < *until).cloned().collect();
+        retired.push((old.clone(), until));
+        retired.drain(..retired.len().saturating_sub(MAX_RETIRED));
+        self.0.store(Arc::new(retired));
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
+use super::JwtSettings;
+use super::mcp::list;
+use crate::http::cors::is_origin;
 use secrecy::SecretString;
 use serde::Deserialize;
+use std::path::PathBuf;
 use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -11,6 +15,8 @@ pub struct ServerSettings {
     pub host: String,
     pub port: u16,
     pub workers: usize,
+    /// Whether people may look at `/`.
+    pub console: bool,
     pub max_body_bytes: usize,
     /// All bodies of documents in memory at once.
     pub max_upload_bytes: usize,
@@ -28,6 +34,51 @@ pub struct ServerSettings {
     /// From SIGTERM until the listener closes.
     pub drain_delay_ms: u64,
     pub shutdown_timeout_ms: u64,
+    #[serde(default)]
+    pub tls: ServerTls,
+    pub cors: CorsSettings,
+}
+
+/// Web pages of other origins.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorsSettings {
+    /// That may call `/v1`, exactly: `https://app.example.com`.
+    #[serde(deserialize_with = "list")]
+    pub allowed_origins: Vec<String>,
+}
+
+impl CorsSettings {
+    pub(super) fn validate(&self) -> Result<(), String> {
+        if self.allowed_origins.iter().all(|text| is_origin(text)) {
+            return Ok(());
+        }
+        Err("server.cors.allowed_origins holds whole origins, none by a pattern: https://app.example.com"
+            .to_owned())
+    }
+}
+
+/// The public listener's certificate; without one it speaks HTTP in the clear.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerTls {
+    /// In PEM: the server's own, then those that lead to its authority.
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+    /// Authorities of clients: who has no certificate of theirs is not let in.
+    pub client_ca_file: Option<PathBuf>,
+}
+
+impl ServerTls {
+    pub(super) fn validate(&self) -> Result<(), String> {
+        if self.cert_file.is_some() != self.key_file.is_some() {
+            return Err("server.tls.cert_file and server.tls.key_file belong together".to_owned());
+        }
+        if self.client_ca_file.is_some() && self.cert_file.is_none() {
+            return Err("server.tls.client_ca_file needs server.tls.cert_file".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// The listener for probes and metrics.
@@ -76,6 +127,15 @@ pub struct AuthSettings {
     pub key_ttl_ms: u64,
     /// The same while the database is away.
     pub key_stale_ms: u64,
+    pub jwt: Box<JwtSettings>,
+}
+
+impl AuthSettings {
+    /// Whether nobody is let in without a credential.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.token.is_some() || self.keys_only || self.jwt.is_on()
+    }
 }
 
 /// Settings that change while the server runs.

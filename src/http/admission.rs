@@ -292,7 +292,7 @@ fn has_body(request: &ServiceRequest) -> bool {
 
 /// actix closes a connection whose request has not been read to its end, and a new connection costs
 /// both sides more than a small body that has come with its head.
-async fn discard_body(request: &mut ServiceRequest) {
+pub(super) async fn discard_body(request: &mut ServiceRequest) {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if length.is_some_and(|bytes: u64| (1..=SMALL).contains(&bytes)) {
         let mut payload = request.take_payload();

@@ -121,7 +121,7 @@ impl AnswerRequest {
 /// Answer a question.
 #[utoipa::path(post, path = "/v1/answers", tag = "answers", operation_id = "create",
     request_body(content = AnswerRequest, example = json!({"question": "What happens to a search while the embedder is away?"})),
-    responses((status = 200, content((Answer = "application/json"), ("text/event-stream")), description = "the answer, or with `stream: true` its events"), (status = 400), (status = 404, description = "unknown collection"), (status = 503)))]
+    responses((status = 200, content((Answer = "application/json"), (sse::EventForm = "text/event-stream")), description = "the answer, or with `stream: true` its events"), (status = 400), (status = 404, description = "unknown collection"), (status = 503)))]
 pub(super) async fn answer(
     state: Data<State>,
     principal: Principal,

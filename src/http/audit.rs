@@ -44,7 +44,7 @@ pub(crate) struct EntryView {
     id: String,
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
-    /// Which credential: `token`, a key's id, or `none`.
+    /// Which credential: `token`, a key's id, `jwt:` and a token's subject, or `open` where none is needed.
     #[schema(example = "key_3")]
     actor: String,
     /// The method and the route, or the MCP tool.

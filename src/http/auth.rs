@@ -1,6 +1,7 @@
+use super::cors::check_page;
 use super::{ApiError, State, access, audited};
 use crate::error::Error;
-use crate::identity::{Gate, Identity, unauthorized};
+use crate::identity::{Credential, Door, Gate, Identity, unauthorized};
 use crate::rag::Caller;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -83,8 +84,12 @@ async fn principal(
     request: &HttpRequest,
     known: &mut Option<Arc<Identity>>,
 ) -> Result<Principal, Error> {
-    let identity = Gate::identify(&state.gate, presented(request)).await?;
+    let door = if request.path() == "/mcp" { Door::Mcp } else { Door::Api };
+    let identity = Gate::identify(&state.gate, presented(request), door).await?;
     *known = Some(Arc::clone(&identity));
+    if identity.credential == Credential::None {
+        check_page(request, &state.rag.settings())?;
+    }
     access::check(request.method(), request.path(), &identity)?;
     let deadline = own_deadline(request)?;
     let (request_id, peer) = (super::envelope::id_of(request), request.peer_addr().map(|peer| peer.ip()));

@@ -1,9 +1,9 @@
 mod chunking;
 
-use super::body::Json;
+use super::body::{Json, object};
 use super::documents::DeletedView;
 use super::idempotency::Once;
-use super::page::{Page, PageQuery, cursor, limit};
+use super::page::{Page, PageQuery, cursor, page_size};
 use super::shapes::JsonObject;
 use super::{ApiError, Principal, State, resource};
 use crate::error::{Code, Error};
@@ -54,7 +54,7 @@ pub(super) struct NewCollection {
     #[serde(default)]
     #[schema(value_type = Option<JsonObject>)]
     metadata: Option<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     chunking: ChunkingChange,
     /// A code or English name (`en`, `german`); an unknown one is searched without stemming.
     #[serde(default)]
@@ -195,7 +195,7 @@ pub(super) async fn list(
     principal: Principal,
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let limit = limit(query.limit)?;
+    let limit = page_size(query.limit)?;
     let after: Option<CollectionId> = cursor("after", query.after.as_ref())?;
     let before: Option<CollectionId> = cursor("before", query.before.as_ref())?;
     let caller = principal.caller(LIMIT);

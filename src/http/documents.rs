@@ -2,7 +2,7 @@ pub(crate) mod accept;
 pub(super) mod matching;
 
 use super::idempotency::Once;
-use super::page::{Order, Page, cursor, limit};
+use super::page::{Order, Page, cursor, page_size};
 use super::shapes::JsonObject;
 use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
@@ -78,6 +78,8 @@ pub(super) struct DocumentView {
     #[schema(value_type = DocumentStatus)]
     status: String,
     error: Option<String>,
+    /// That works on it, or did last: what `POST /v1/jobs/{id}/retry` takes.
+    job: Option<String>,
     version: i32,
     title: String,
     uri: String,
@@ -105,6 +107,7 @@ impl From<Document> for DocumentView {
             external_id: document.external_id,
             status: document.status,
             error: document.error,
+            job: document.job.map(|job| job.to_string()),
             version: document.version,
             title: document.title,
             uri: document.uri,
@@ -154,7 +157,7 @@ pub(super) async fn list(
     name: Path<String>,
     query: Query<DocumentsQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let limit = limit(query.limit)?;
+    let limit = page_size(query.limit)?;
     if query
         .status
         .as_deref()
@@ -242,8 +245,5 @@ pub(super) async fn content(
     let get = GetContent { tenant: caller.tenant, collection, external_id };
     let text = state.rag.seen_by(&caller).call(get, caller.deadline).await?;
     // Never as HTML: a document must not become a page of this origin.
-    Ok(HttpResponse::Ok()
-        .content_type("text/plain; charset=utf-8")
-        .insert_header(("x-content-type-options", "nosniff"))
-        .body(text))
+    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text))
 }

@@ -7,7 +7,7 @@ use crate::telemetry::{Incoming, incoming};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
@@ -30,7 +30,7 @@ pub async fn envelope<B: MessageBody + 'static>(
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method);
     let trace = incoming(&request);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let labels = Labels { id, drain, trace };
+    let labels = Labels { id, drain, trace, secure: request.app_config().secure() };
     // The request itself must not be kept: actix routes only a request that nobody else holds.
     let outcome = AssertUnwindSafe(next.call(request)).catch_unwind();
     // The trace's span within the log's: what is called from here finds it as the current one.
@@ -65,7 +65,7 @@ pub async fn envelope<B: MessageBody + 'static>(
 
 fn turned_away(response: &ServiceResponse) -> bool {
     let error = response.response().error().and_then(|error| error.as_error::<ApiError>());
-    error.is_some_and(|error| error.0.code == Code::Overloaded)
+    error.is_some_and(|error| matches!(error.0.code, Code::Overloaded | Code::RateLimited))
 }
 
 /// For whoever must name the request.
@@ -82,11 +82,36 @@ struct Labels {
     id: HeaderValue,
     drain: Option<Drain>,
     trace: Incoming,
+    /// It came over TLS.
+    secure: bool,
 }
+
+/// Unless a handler knows better: nothing we answer is to be kept by a cache between us and the client, guessed to be
+/// of another kind, run or framed by a page, or told to the next site.
+const PROTECTION: [(HeaderName, HeaderValue); 4] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"),
+    ),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+];
+/// A year, for this host and none below it.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 impl Labels {
     fn put_on<B>(&self, response: &mut HttpResponse<B>) {
-        response.headers_mut().insert(REQUEST_ID, self.id.clone());
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, self.id.clone());
+        for (name, value) in PROTECTION {
+            if !headers.contains_key(&name) {
+                headers.insert(name, value);
+            }
+        }
+        if self.secure {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+        }
         if let Some((name, value)) = self.trace.header() {
             response.headers_mut().insert(name, value);
         }

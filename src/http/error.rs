@@ -1,4 +1,5 @@
 use super::openapi;
+use super::quotas;
 use crate::error::{Code, Error};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
@@ -26,7 +27,7 @@ impl fmt::Display for ApiError {
 pub(crate) fn status(code: Code) -> StatusCode {
     match code {
         Code::InvalidRequest | Code::UnknownField => StatusCode::BAD_REQUEST,
-        Code::Unauthorized => StatusCode::UNAUTHORIZED,
+        Code::Unauthorized | Code::InvalidToken => StatusCode::UNAUTHORIZED,
         Code::Forbidden => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -35,6 +36,7 @@ pub(crate) fn status(code: Code) -> StatusCode {
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::Degraded | Code::Overloaded | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -47,6 +49,7 @@ fn family(status: StatusCode) -> &'static str {
         401 => "authentication_error",
         403 => "permission_error",
         404 => "not_found_error",
+        429 => "rate_limit_error",
         400..=499 => "invalid_request_error",
         _ => "server_error",
     }
@@ -85,6 +88,9 @@ impl ResponseError for ApiError {
             let spread = if error.code == Code::Overloaded { (random::uniform() * 3.0) as u32 } else { 0 };
             response.insert_header((RETRY_AFTER, 1 + spread));
         }
+        if let Some(time) = error.retry_after {
+            response.insert_header((RETRY_AFTER, quotas::seconds(time).max(1)));
+        }
         if error.code == Code::InProgress {
             response.insert_header((RETRY_AFTER, 1));
         }
@@ -93,6 +99,10 @@ impl ResponseError for ApiError {
         }
         if error.code == Code::Unauthorized {
             response.insert_header(("www-authenticate", "Bearer"));
+        }
+        if error.code == Code::InvalidToken {
+            let told = format!("Bearer error=\"invalid_token\", error_description=\"{}\"", error.message);
+            response.insert_header(("www-authenticate", told));
         }
         if error.code == Code::Forbidden {
             response.insert_header(("www-authenticate", "Bearer error=\"insufficient_scope\""));

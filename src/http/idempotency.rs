@@ -13,6 +13,7 @@ use self::body::Hashed;
 use super::admission::Ticket;
 use super::{ApiError, Principal, State, auth};
 use crate::error::{Code, Error};
+use crate::identity::{Credential, Identity};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
@@ -123,10 +124,24 @@ fn key_of(request: &ServiceRequest, value: &HeaderValue) -> Result<IdempotencyKe
             format!("`Idempotency-Key` is 1 to {MAX_KEY} visible ASCII characters"),
         )
     })?;
-    let tenant = request.extensions().get::<Principal>().map(|principal| principal.tenant);
-    let tenant = tenant.ok_or_else(|| Error::new(Code::Unauthorized, "a valid credential is needed"))?;
-    let credential = auth::presented(request.request()).unwrap_or_default();
-    Ok(IdempotencyKey { tenant, caller: Sha256::digest(credential).to_vec(), key: key.to_owned() })
+    let principal = request.extensions().get::<Principal>().cloned();
+    let principal =
+        principal.ok_or_else(|| Error::new(Code::Unauthorized, "a valid credential is needed"))?;
+    let caller = caller(&principal.identity, auth::presented(request.request()).unwrap_or_default());
+    Ok(IdempotencyKey { tenant: principal.tenant, caller, key: key.to_owned() })
+}
+
+/// Whoever comes with the same credential; of a token, whoever it is about, since it is renewed every few minutes.
+fn caller(identity: &Identity, presented: &[u8]) -> Vec<u8> {
+    match &identity.credential {
+        Credential::Jwt { subject } => {
+            let limits = format!("jwt {subject:?} {:?}", identity.collections);
+            Sha256::digest(limits).to_vec()
+        }
+        Credential::None | Credential::Token | Credential::Key(_) | Credential::Server => {
+            Sha256::digest(presented).to_vec()
+        }
+    }
 }
 
 /// Answers a request whose key is known, and remembers the answer of one whose key is new.

@@ -1,6 +1,6 @@
 use super::admission::{Place, Ticket};
 use super::idempotency::Once;
-use super::page::{NewestQuery, Page, cursor, limit};
+use super::page::{NewestQuery, Page, cursor, page_size};
 use super::{ApiError, Principal, State, resource, sse};
 use crate::rag::Caller;
 use crate::rag::ingest::JobView;
@@ -38,7 +38,7 @@ pub(super) async fn list(
     principal: Principal,
     query: Query<NewestQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let limit = limit(query.limit)?;
+    let limit = page_size(query.limit)?;
     let after: Option<JobId> = cursor("after", query.after.as_ref())?;
     let caller = principal.caller(LIMIT);
     let jobs = state.rag.jobs(after, i64::try_from(limit).unwrap_or(100), &caller).await?;
@@ -105,7 +105,7 @@ pub(super) async fn retry(
 /// as `Last-Event-ID`, to any replica, and hears only what has changed since.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs", params(("id" = String, Path),
         ("last-event-id" = Option<String>, Header, description = "id of the last event seen")),
-    responses((status = 200, content(("text/event-stream")), description = "`progress` events, then `done`"),
+    responses((status = 200, body = sse::EventForm, content_type = "text/event-stream", description = "`progress` events, then `done`"),
         (status = 204, description = "the last event seen was the last one"), (status = 404)))]
 pub(super) async fn events(
     state: Data<State>,

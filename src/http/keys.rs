@@ -2,16 +2,20 @@
 //! for an `Idempotency-Key`, since that would keep it.
 
 use super::audited::Made;
-use super::body::Json;
-use super::page::{NewestQuery, Page, cursor, limit};
+use super::body::{Json, object};
+use super::page::{NewestQuery, Page, cursor, page_size};
 use super::shapes::{KeyCollections, Principals};
 use super::{ApiError, Principal, State, resource};
 use crate::error::{Code, Error};
 use crate::identity::{Scope, Scopes, Secret};
+use crate::quotas::Limits;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, http::StatusCode};
-use mcp_rag_actors::store::{ApiKey, CreateKey, KeyId, ListKeys, NewKey, RevokeKey, RotateKey, Rotated};
+use mcp_rag_actors::store::{
+    ApiKey, CreateKey, KeyId, LimitKey, ListKeys, NewKey, RevokeKey, RotateKey, Rotated,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::time::Duration;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -26,7 +30,7 @@ const MAX_OVERLAP: u32 = 30 * 86_400;
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/keys").route(web::get().to(list)).route(web::post().to(create)))
-        .service(resource("/keys/{id}").route(web::delete().to(revoke)))
+        .service(resource("/keys/{id}").route(web::patch().to(limit)).route(web::delete().to(revoke)))
         .service(resource("/keys/{id}/rotate").route(web::post().to(rotate)));
 }
 
@@ -47,6 +51,17 @@ pub(super) struct KeyRequest {
     principals: Vec<String>,
     #[serde(default, with = "time::serde::rfc3339::option")]
     expires_at: Option<OffsetDateTime>,
+    /// In place of the configured ones (`[quotas.key]`).
+    #[serde(default, deserialize_with = "object")]
+    limits: Limits,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitRequest {
+    /// In place of all that were set before; `{}`: as configured.
+    #[serde(deserialize_with = "object")]
+    limits: Limits,
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -81,6 +96,9 @@ pub(super) struct KeyView {
     last_used_at: Option<OffsetDateTime>,
     /// The key that this one replaces.
     rotated_from: Option<String>,
+    /// In place of the configured ones.
+    #[schema(value_type = Limits)]
+    limits: Value,
 }
 
 /// A key with its secret, which is shown this once.
@@ -106,6 +124,7 @@ impl From<ApiKey> for KeyView {
             revoked_at: key.revoked_at,
             last_used_at: key.last_used_at,
             rotated_from: key.rotated_from.map(|id| id.to_string()),
+            limits: key.limits,
         }
     }
 }
@@ -156,6 +175,7 @@ impl KeyRequest {
                 format!("`principals` holds at most {MAX_PRINCIPALS} names of 1 to {MAX_PRINCIPAL} bytes");
             return Err(Error::invalid("principals", message));
         }
+        self.limits.check("limits")?;
         check_end(self.expires_at)
     }
 
@@ -168,6 +188,7 @@ impl KeyRequest {
             collections: self.collections,
             principals: self.principals,
             expires_at: self.expires_at,
+            limits: json!(self.limits),
         }
     }
 }
@@ -175,8 +196,7 @@ impl KeyRequest {
 fn shown(key: ApiKey, secret: &Secret) -> HttpResponse {
     let made = Made(key.id.to_string());
     let view = SecretView { key: key.into(), secret: secret.expose().to_owned() };
-    let mut response =
-        HttpResponse::build(StatusCode::CREATED).insert_header(("cache-control", "no-store")).json(view);
+    let mut response = HttpResponse::build(StatusCode::CREATED).json(view);
     response.extensions_mut().insert(made);
     response
 }
@@ -205,13 +225,33 @@ pub(super) async fn list(
     principal: Principal,
     query: Query<NewestQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let limit = limit(query.limit)?;
+    let limit = page_size(query.limit)?;
     let after: Option<KeyId> = cursor("after", query.after.as_ref())?;
     let caller = principal.caller(LIMIT);
     let list = ListKeys { tenant: caller.tenant, after, limit: i64::try_from(limit).unwrap_or(100) };
     let keys = state.rag.store.call(list, caller.deadline).await?;
     let views = keys.into_iter().map(KeyView::from).collect();
     Ok(HttpResponse::Ok().json(Page::of(views, limit, |view: &KeyView| view.id.clone())))
+}
+
+/// Set how much a key may ask for, in place of the configured limits.
+///
+/// On this server at once, on others within `auth.key_ttl_ms`.
+#[utoipa::path(patch, path = "/v1/keys/{id}", tag = "keys", params(("id" = String, Path)),
+    request_body(content = LimitRequest, example = json!({"limits": {"search_per_second": 50, "llm_tokens_per_day": 200_000}})),
+    responses((status = 200, body = KeyView), (status = 404)))]
+pub(super) async fn limit(
+    state: Data<State>,
+    principal: Principal,
+    path: Path<String>,
+    Json(request): Json<LimitRequest>,
+) -> Result<HttpResponse, ApiError> {
+    request.limits.check("limits")?;
+    let caller = principal.caller(LIMIT);
+    let limit = LimitKey { tenant: caller.tenant, id: id(&path)?, limits: json!(request.limits) };
+    let key = state.rag.store.call(limit, caller.deadline).await?;
+    state.rag.quotas.forget(caller.tenant, key.id).await;
+    Ok(HttpResponse::Ok().json(KeyView::from(key)))
 }
 
 /// Revoke a key: it lets nobody in any more.

@@ -8,6 +8,8 @@ mod audited;
 mod auth;
 pub(crate) mod body;
 mod collections;
+mod console;
+pub(crate) mod cors;
 pub(crate) mod documents;
 mod drain;
 mod envelope;
@@ -22,6 +24,7 @@ mod jobs;
 mod keys;
 mod openapi;
 pub(crate) mod page;
+pub(crate) mod quotas;
 mod reference;
 pub(crate) mod search;
 pub(crate) mod shapes;
@@ -44,6 +47,7 @@ use crate::config::Settings;
 use crate::identity::Gate;
 use crate::mcp;
 use crate::rag::Rag;
+use crate::telemetry::History;
 use actix_web::web::{self, Data, ServiceConfig};
 use mcp_rag_actors::supervise::Tree;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -58,17 +62,22 @@ pub struct State {
     pub admission: Admission,
     pub uploads: Uploads,
     pub metrics: PrometheusHandle,
+    pub history: Arc<History>,
 }
 
 /// The public listener.
 pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let state = state.clone();
     move |config| {
+        let settings = state.rag.settings();
         let api = web::scope("/v1")
             // The last one is asked first: who may not enter takes nobody's place.
             .wrap(actix_web::middleware::from_fn(idempotency::idempotent))
             .wrap(actix_web::middleware::from_fn(admission::admit))
+            .wrap(actix_web::middleware::from_fn(quotas::count))
             .wrap(actix_web::middleware::from_fn(auth::authenticate))
+            // A preflight brings no credential.
+            .wrap(cors::cors(&settings.server.cors.allowed_origins))
             .configure(collections::routes)
             .configure(documents::routes)
             .configure(export::routes)
@@ -82,15 +91,17 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .configure(system::routes)
             .configure(crate::openai::routes)
             .default_service(web::route().to(error::no_such_route));
-        let settings = state.rag.settings();
         let handler = mcp::Handler::new(Arc::clone(&state.rag));
-        let guarded = settings.auth.token.is_some() || settings.auth.keys_only;
-        let mount = mcp::Mount::new(handler, &settings.mcp, guarded, state.drain.clone());
+        let mount = mcp::Mount::new(handler, &settings.mcp, settings.auth.is_on(), state.drain.clone());
         let protocol = web::resource("/mcp")
             .app_data(Data::new(mount))
             .wrap(actix_web::middleware::from_fn(auth::authenticate))
             .wrap(actix_web::middleware::from_fn(mcp::oauth::challenge))
+            .wrap(cors::cors(&settings.mcp.allowed_origins))
             .route(web::route().to(mcp::serve::<mcp::Handler>));
+        if settings.server.console {
+            config.configure(console::routes);
+        }
         config
             .app_data(state)
             .configure(health::routes)

@@ -1,15 +1,18 @@
 //! The OpenAPI document, generated from the code, and a page that shows it without outside assets.
 
-use super::reference::{Common, ErrorBody, ErrorDetail};
+use super::reference::{Common, ErrorBody, ErrorDetail, demand_credentials};
 use super::{
-    answers, audit, collections, documents, explain, export, health, jobs, keys, resource, search, spaces,
-    system,
+    State, answers, audit, collections, documents, explain, export, health, jobs, keys, resource, search,
+    spaces, system,
 };
 use crate::openai::{
     batches, chat, embeddings, files, models, search as store_search, store_files, vector_stores,
 };
 use actix_web::HttpResponse;
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 use utoipa::OpenApi;
 use utoipa::openapi::PathItem;
@@ -47,6 +50,7 @@ use utoipa::openapi::PathItem;
         jobs::events,
         keys::create,
         keys::list,
+        keys::limit,
         keys::revoke,
         keys::rotate,
         audit::list,
@@ -61,6 +65,7 @@ use utoipa::openapi::PathItem;
         spaces::remove,
         spaces::compare,
         system::system,
+        system::history,
         chat::create,
         embeddings::create,
         models::list,
@@ -143,16 +148,37 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(resource("/docs").route(web::get().to(page)));
 }
 
-async fn json() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(document())
+/// Of a server that lets nobody in without a credential it says so.
+async fn json(state: Data<State>) -> HttpResponse {
+    let mut api = Api::openapi();
+    if state.rag.settings().auth.is_on() {
+        demand_credentials(&mut api);
+    }
+    let json = api.to_pretty_json().unwrap_or_default();
+    HttpResponse::Ok().content_type("application/json").body(json)
 }
 
 async fn page() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
-        .insert_header((
-            "content-security-policy",
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
-        ))
-        .body(include_str!("docs.html"))
+        .insert_header(("content-security-policy", POLICY.as_str()))
+        .body(PAGE)
 }
+
+const PAGE: &str = include_str!("docs.html");
+
+/// Runs the page's own script and style, known by their hashes, and nothing else.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = |tag: &str| {
+        let inner =
+            PAGE.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once(&format!("</{tag}>")));
+        let (inner, _) = inner.unwrap_or_default();
+        format!("'sha256-{}'", STANDARD.encode(Sha256::digest(inner)))
+    };
+    format!(
+        "default-src 'none'; script-src {}; style-src {}; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'",
+        hash("script"),
+        hash("style")
+    )
+});

@@ -46,7 +46,7 @@ pub(crate) enum Order {
 }
 
 /// How many a page holds.
-pub(crate) fn limit(asked: Option<u16>) -> Result<usize, Error> {
+pub(crate) fn page_size(asked: Option<u16>) -> Result<usize, Error> {
     match asked.unwrap_or(20) {
         limit @ 1..=100 => Ok(limit.into()),
         _ => Err(Error::invalid("limit", "`limit` is between 1 and 100")),

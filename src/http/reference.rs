@@ -5,6 +5,7 @@ mod links;
 
 use super::access::{Needs, needs};
 use super::idempotency::is_remembered;
+use super::quotas;
 use super::shapes;
 use actix_web::http::Method;
 use serde::Serialize;
@@ -36,6 +37,8 @@ pub(super) struct ErrorDetail {
     /// For programs: one of the codes in `docs/API.md`.
     code: String,
 }
+
+const LIMITED: &str = "a limit of the credential or of its tenant is used up: repeat after `Retry-After`";
 
 /// Errors that any operation under `/v1` may answer with.
 const COMMON: [(&str, &str); 6] = [
@@ -71,6 +74,10 @@ impl Modify for Common {
                 specify(operation, path);
                 if guarded {
                     complete(operation, named, needs(&method, path));
+                    if quotas::budget(&method, path).is_some() {
+                        let limited = || Response::new(LIMITED).into();
+                        operation.responses.responses.entry("429".to_owned()).or_insert_with(limited);
+                    }
                 }
                 if method != Method::GET && is_remembered(path) {
                     repeatable(operation);
@@ -95,6 +102,14 @@ fn refer_to_items(components: &mut Components) {
         {
             data.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(item).into()));
         }
+    }
+}
+
+/// Leaves out that in the development profile no credential is needed.
+pub(super) fn demand_credentials(api: &mut OpenApi) {
+    let none = SecurityRequirement::default();
+    for operation in api.paths.paths.values_mut().flat_map(operations).map(|(_, operation)| operation) {
+        operation.security.iter_mut().for_each(|all| all.retain(|one| *one != none));
     }
 }
 

@@ -208,3 +208,23 @@ pub(super) async fn search(
         None => HttpResponse::Ok().json(response),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SearchRequest;
+    use crate::http::body::parse;
+
+    #[test]
+    fn fuzz_searches() {
+        let seeds: [&[u8]; 3] = [
+            br#"{"query":"a fox","collections":["notes"],"top_k":5,"mode":"hybrid","rerank":true,"min_score":0.5,"max_tokens":100}"#,
+            br#"{"query":"a","mode":"dense","embedding":[0.1,-1e-3,1],"filters":{"type":"eq","key":"a","value":"b"}}"#,
+            br#"{"query":"a","rewrite":{"queries":2},"recency":{"half_life_days":3},"group_by":"document","mmr":{"lambda":0.5},"cursor":"AAAA"}"#,
+        ];
+        crate::fuzz::fuzz(&seeds, |bytes| {
+            if let Ok(request) = parse::<SearchRequest>(bytes) {
+                let _ = request.into_query("query", 10);
+            }
+        });
+    }
+}

@@ -125,7 +125,7 @@ pub(super) fn parameter(path: &str, name: &str) -> Option<ObjectBuilder> {
         "file_id" if path.starts_with("/v1/files") => id("file-"),
         "file_id" => id("file-(doc)?"),
         "batch_id" => id("vsfb_"),
-        "model" => text().min_length(Some(1)),
+        "model" => text().pattern(Some("^[A-Za-z0-9._/,:@-]+$")),
         "after" | "before" => id(match path.rsplit('/').next().unwrap_or_default() {
             "collections" => "col_",
             "documents" => "doc_",
@@ -134,7 +134,8 @@ pub(super) fn parameter(path: &str, name: &str) -> Option<ObjectBuilder> {
             "audit" => "aud_",
             "vector_stores" => "vs_",
             _ if path.starts_with("/v1/files") => "file-",
-            _ => "file-(doc)?",
+            _ if path.starts_with("/v1/vector_stores/") => "file-(doc)?",
+            _ => return None,
         }),
         _ => return None,
     })

@@ -1,12 +1,35 @@
 use super::{ApiError, Principal, State, resource};
+use crate::error::Error;
+use crate::telemetry::Point;
 use actix_web::HttpResponse;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::{self, Data, Query, ServiceConfig};
 use mcp_rag_actors::resilience::Deadline;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use utoipa::{IntoParams, ToSchema};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(resource("/system").route(web::get().to(system)));
+    config
+        .service(resource("/system").route(web::get().to(system)))
+        .service(resource("/system/metrics").route(web::get().to(history)));
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct HistoryQuery {
+    /// The `at` of a point: only those after it.
+    #[param(format = DateTime)]
+    after: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HistoryView {
+    /// Oldest first; at most half an hour, in intervals of about five seconds.
+    points: Vec<Point>,
 }
 
 /// The supervision tree in start order, pools, cache, settings and build.
@@ -36,6 +59,24 @@ pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpRespo
     })))
 }
 
+/// What this server has answered in the last half hour: rates, latencies, degraded responses.
+///
+/// Of this process alone, and since its start. All of it and more, for programs, is on the admin port's `/metrics`.
+#[utoipa::path(get, path = "/v1/system/metrics", tag = "system", params(HistoryQuery),
+    responses((status = 200, body = HistoryView)))]
+pub(super) async fn history(
+    state: Data<State>,
+    _: Principal,
+    query: Query<HistoryQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let parse = |text: &String| {
+        let invalid = || Error::invalid("after", "`after` is a time in RFC 3339, such as a point's `at`");
+        OffsetDateTime::parse(text, &Rfc3339).map_err(|_| invalid())
+    };
+    let after = query.after.as_ref().map(parse).transpose()?;
+    Ok(HttpResponse::Ok().json(HistoryView { points: state.history.points(after) }))
+}
+
 /// Prometheus text; actors' gauges are read when asked for.
 pub(super) async fn metrics(state: Data<State>) -> HttpResponse {
     for actor in state.tree.status() {
@@ -47,5 +88,6 @@ pub(super) async fn metrics(state: Data<State>) -> HttpResponse {
         metrics::gauge!("mcp_rag_actor_up", "actor" => actor.name).set(f64::from(u8::from(up)));
     }
     state.admission.measure();
+    state.rag.quotas.measure();
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.render())
 }

@@ -1,3 +1,4 @@
+use super::jwt::{self, Door, Tokens};
 use super::keys::Keys;
 use super::{Credential, Identity, secret};
 use crate::config::Environment;
@@ -13,6 +14,8 @@ const WRITE_EVERY: Duration = Duration::from_secs(5);
 pub struct Gate {
     rag: Arc<Rag>,
     keys: Keys,
+    /// Where tokens are accepted.
+    tokens: Option<Tokens>,
     /// Whoever comes without a credential where none is needed, and with the operator's token.
     open: Arc<Identity>,
     operator: Arc<Identity>,
@@ -23,17 +26,19 @@ impl Gate {
     pub fn new(rag: Arc<Rag>) -> Self {
         let keys = Keys::new(rag.store.clone());
         let [open, operator] = [Credential::None, Credential::Token].map(Identity::operator).map(Arc::new);
-        Self { rag, keys, open, operator }
+        let tokens = rag.settings().auth.jwt.is_on().then(|| Tokens::new(Arc::clone(&rag)));
+        Self { rag, keys, tokens, open, operator }
     }
 
     /// Whose credential this is. What looks like a key is one, also where none is needed.
     ///
     /// # Errors
-    /// [`Code::Unauthorized`] for one that is nobody's; [`Code::Unavailable`] or [`Code::Overloaded`] where that
+    /// [`Code::Unauthorized`] and [`Code::InvalidToken`] for one that is nobody's; [`Code::Unavailable`] or [`Code::Overloaded`] where that
     /// cannot be known now.
-    pub async fn identify(&self, presented: Option<&[u8]>) -> Result<Arc<Identity>, Error> {
+    pub async fn identify(&self, presented: Option<&[u8]>, door: Door) -> Result<Arc<Identity>, Error> {
         let settings = self.rag.settings();
-        let open = settings.environment == Environment::Development && settings.auth.token.is_none();
+        let guarded = settings.auth.token.is_some() || self.tokens.is_some();
+        let open = settings.environment == Environment::Development && !guarded;
         if self.rag.running.accepts(presented, Instant::now()) {
             return Ok(Arc::clone(&self.operator));
         }
@@ -42,6 +47,9 @@ impl Gate {
             let identity = identity.ok_or_else(unauthorized)?;
             self.rag.audit.used(&identity);
             return Ok(identity);
+        }
+        if let (Some(tokens), Some(presented)) = (&self.tokens, presented.filter(|one| jwt::is_one(one))) {
+            return tokens.identify(presented, door, &settings).await;
         }
         if open { Ok(Arc::clone(&self.open)) } else { Err(unauthorized()) }
     }

@@ -1,16 +1,18 @@
 //! Who calls, and what they may do: settled once, where a request enters, from its credential alone.
 //!
 //! * [`Identity`] is what every surface works with, whichever credential it came from.
-//! * [`Gate`] tells whose a credential is: the operator's token, or an API key ([`keys`]).
+//! * [`Gate`] tells whose a credential is: the operator's token, an API key ([`keys`]), or a JSON Web Token ([`jwt`]).
 //! * [`Secret`] is a key's own text, which exists when it is made and in the hands of who was given it.
 
 mod gate;
+mod jwt;
 mod keys;
 mod scope;
 mod secret;
 
 pub use gate::Gate;
 pub(crate) use gate::unauthorized;
+pub use jwt::Door;
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;
 
@@ -29,8 +31,26 @@ pub enum Credential {
     /// `auth.token`.
     Token,
     Key(KeyId),
+    /// A token of the issuer that `auth.jwt` names: whom it is about.
+    Jwt {
+        subject: String,
+    },
     /// The server itself, at work in the background.
     Server,
+}
+
+impl Credential {
+    /// Its name among those of its tenant; none for who is nobody's caller.
+    #[must_use]
+    pub fn holder(&self) -> Option<String> {
+        match self {
+            Self::None => Some("open".to_owned()),
+            Self::Token => Some("token".to_owned()),
+            Self::Key(id) => Some(id.to_string()),
+            Self::Jwt { subject } => Some(format!("jwt:{}", subject.replace('\0', ""))),
+            Self::Server => None,
+        }
+    }
 }
 
 /// Somebody of one tenant.
@@ -61,6 +81,13 @@ impl Identity {
     #[must_use]
     pub fn server(tenant: TenantId) -> Arc<Self> {
         Arc::new(Self { tenant, ..Self::operator(Credential::Server) })
+    }
+
+    /// About the bytes it takes.
+    fn weight(&self) -> u32 {
+        let names = self.collections.iter().flatten().chain(&self.principals);
+        let bytes = 512 + names.map(|name| 32 + name.len()).sum::<usize>();
+        u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 
     /// # Errors

@@ -86,4 +86,14 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn fuzz_keys() {
+        let key = Secret::new().expect("chance");
+        crate::fuzz::fuzz(&[key.expose().as_bytes(), b"mrag__", b"mrag_a_b"], |bytes| {
+            if let Some(prefix) = prefix(bytes) {
+                assert_eq!(prefix.len(), PREFIX);
+            }
+        });
+    }
 }

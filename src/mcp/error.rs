@@ -16,14 +16,18 @@ fn code(code: Code) -> ErrorCode {
         Code::InvalidRequest | Code::UnknownField | Code::PayloadTooLarge | Code::UnsupportedMediaType => {
             ErrorCode::INVALID_PARAMS
         }
-        Code::Unauthorized | Code::Forbidden | Code::Conflict | Code::KeyReused | Code::InProgress => {
-            ErrorCode::INVALID_REQUEST
-        }
+        Code::Unauthorized
+        | Code::InvalidToken
+        | Code::Forbidden
+        | Code::Conflict
+        | Code::KeyReused
+        | Code::InProgress => ErrorCode::INVALID_REQUEST,
         // The SDK turns it into -32602 for clients of 2026-07-28.
         Code::NotFound => ErrorCode::RESOURCE_NOT_FOUND,
         Code::MethodNotAllowed => ErrorCode::METHOD_NOT_FOUND,
         Code::RequestTimeout
         | Code::Degraded
+        | Code::RateLimited
         | Code::Overloaded
         | Code::Unavailable
         | Code::DeadlineExceeded => UNAVAILABLE,

@@ -9,9 +9,9 @@
 use super::route::{Message, Needs};
 use crate::config::McpSettings;
 use crate::error::Error;
-use crate::http::{ApiError, Drain, Principal, State, body};
+use crate::http::{ApiError, Drain, Principal, State, body, quotas};
 use actix_web::web::{Bytes, Data, Payload};
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode};
 use futures_util::{Stream, StreamExt};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyDataStream, BodyExt, Full};
@@ -100,9 +100,21 @@ pub(crate) async fn serve<H: ServerHandler + Clone>(
     if let Needs::Scope(scope) = message.needs() {
         super::access::require(&principal, scope)?;
     }
+    let standing = match quotas::take_for(&state, &principal, message.budget(), bytes.len()).await {
+        Ok(standing) => standing,
+        Err(refused) => {
+            let mut response = ApiError(refused.error).error_response();
+            quotas::put_on(response.headers_mut(), &refused.standing);
+            return Ok(response);
+        }
+    };
     let place = state.admission.place(message.class())?;
     let answer = mount.answer(&request, bytes, principal, place).await;
-    answer.ok_or_else(|| Error::not_found("route").into())
+    let mut answer = answer.ok_or_else(|| Error::not_found("route"))?;
+    if let Some(standing) = standing {
+        quotas::put_on(answer.headers_mut(), &standing);
+    }
+    Ok(answer)
 }
 
 /// What the service looks at. Credentials stay outside: no handler sees one.

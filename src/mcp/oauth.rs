@@ -2,7 +2,6 @@
 //! Tokens themselves are verified where every credential is, in `src/http/auth.rs`.
 
 use super::access::{SCOPES, Scope};
-use crate::config::McpSettings;
 use crate::error::Error;
 use crate::http::{ApiError, State, resource};
 use actix_web::HttpResponse;
@@ -23,18 +22,14 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     }
 }
 
-fn public_url(settings: &McpSettings) -> Option<&str> {
-    settings.public_url.as_deref().filter(|_| !settings.authorization_servers.is_empty())
-}
-
 /// For everyone: it is what somebody without a credential needs.
 async fn metadata(state: Data<State>) -> Result<HttpResponse, ApiError> {
     let settings = state.rag.settings();
-    let Some(url) = public_url(&settings.mcp) else {
+    let Some(own) = settings.mcp.resource() else {
         return Err(Error::not_found("OAuth metadata (mcp.authorization_servers is empty)").into());
     };
     Ok(HttpResponse::Ok().insert_header(("cache-control", "max-age=3600")).json(json!({
-        "resource": format!("{url}/mcp"),
+        "resource": own,
         "resource_name": "mcp-rag",
         "authorization_servers": settings.mcp.authorization_servers,
         "scopes_supported": SCOPES.map(Scope::as_str),
@@ -50,7 +45,8 @@ pub(crate) async fn challenge(
     let settings = request.app_data::<Data<State>>().map(|state| state.rag.settings());
     let mut response = next.call(request).await?.map_into_boxed_body();
     let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&response.status());
-    if let (true, Some(url)) = (refused, settings.as_ref().and_then(|settings| public_url(&settings.mcp)))
+    let mcp = settings.as_ref().map(|settings| &settings.mcp).filter(|mcp| mcp.resource().is_some());
+    if let (true, Some(url)) = (refused, mcp.and_then(|mcp| mcp.public_url.as_deref()))
         && let Some(asked) = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok())
     {
         let comma = if asked.contains(' ') { "," } else { "" };

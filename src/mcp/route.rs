@@ -4,6 +4,7 @@
 use super::access::Scope;
 use super::tools::Name;
 use crate::http::admission::Class;
+use crate::quotas::Budget;
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -42,6 +43,16 @@ impl<'a> Message<'a> {
             Some(Name::Ask) => Class::Answer,
             Some(Name::IngestDocument | Name::DeleteDocument) => Class::Write,
             Some(Name::Search | Name::Fetch | Name::ListCollections) | None => Class::Interactive,
+        }
+    }
+
+    /// None for what is not counted.
+    pub(super) fn budget(&self) -> Option<Budget> {
+        match self.tool()? {
+            Name::Search => Some(Budget::Search),
+            Name::Ask => Some(Budget::Answers),
+            Name::IngestDocument | Name::DeleteDocument => Some(Budget::Ingest),
+            Name::Fetch | Name::ListCollections => None,
         }
     }
 
@@ -84,5 +95,18 @@ mod tests {
             let message = Message::of(text.as_bytes());
             assert_eq!((message.class(), message.needs()), (class, needs), "{text}");
         }
+    }
+
+    #[test]
+    fn fuzz_messages() {
+        let seeds: [&[u8]; 3] = [
+            br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"fox"}}}"#,
+            br#"{"id":"\u0061","method":"resources/read","params":{"uri":"mcp-rag://documents/a/b"}}"#,
+            br#"[{"method":"ping"}]"#,
+        ];
+        crate::fuzz::fuzz(&seeds, |bytes| {
+            let message = Message::of(bytes);
+            let _ = (message.class(), message.needs());
+        });
     }
 }

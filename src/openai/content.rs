@@ -15,7 +15,6 @@ pub(super) fn attachment(filename: &str, bytes: Vec<u8>) -> HttpResponse {
     }
     HttpResponse::Ok()
         .content_type("application/octet-stream")
-        .insert_header(("x-content-type-options", "nosniff"))
         .insert_header(("content-disposition", format!("attachment; filename*=UTF-8''{encoded}")))
         .body(bytes)
 }

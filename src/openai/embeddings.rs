@@ -27,7 +27,7 @@ pub(crate) struct EmbeddingRequest {
     /// One of `GET /v1/models` that embeds; `mcp-rag` is the first of them.
     model: String,
     /// Only what the model has.
-    #[schema(minimum = 0)]
+    #[schema(minimum = 1, maximum = 16_000)]
     dimensions: Option<usize>,
     #[serde(default)]
     encoding_format: Encoding,

@@ -4,6 +4,7 @@ use super::citations::{Verified, Verifier};
 use super::search::{Degradation, SearchQuery, SearchResponse, SearchResult, Span};
 use super::{Caller, Rag};
 use crate::error::{Code, Error};
+use crate::quotas::Spent;
 use mcp_rag_actors::generator::{Passage, Prompt, Turn, Usage, Writer, Written};
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::TermWeights;
@@ -13,7 +14,7 @@ use mcp_rag_text::language::Language;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{Instrument, info_span, instrument};
 use utoipa::ToSchema;
@@ -94,6 +95,10 @@ impl Rag {
     /// Dropping the future, or the receiver of `events`, ends the generation.
     #[instrument(target = TARGET, skip_all)]
     pub async fn answer(&self, query: AnswerQuery, caller: &Caller, events: Events) -> Result<Answer, Error> {
+        let began = Instant::now();
+        if let (false, Some(spent)) = (query.search.allow_degraded, self.spent(caller).await) {
+            return Err(spent.error());
+        }
         let found = self.search(query.search.clone(), caller).await?;
         let mut degraded = found.degraded.clone();
         let (prompt, unweighted) = self.prompt(&query, &found, caller).await?;
@@ -105,7 +110,10 @@ impl Rag {
         let mut verifier = blank();
         let mut model = EXTRACTIVE.to_owned();
         let mut usage = Usage::default();
-        if let Some(name) = self.generator.model() {
+        let spent = self.spent(caller).await;
+        let away = spent.map(|spent| Degradation::new("generator", spent.as_str(), EXTRACTIVE));
+        lack(away, &query, &mut degraded)?;
+        if let Some(name) = self.generator.model().filter(|_| spent.is_none()) {
             model = name;
             let written = self.write(&prompt, Writer::Model, caller, &mut verifier, &results, &events).await;
             match written {
@@ -138,6 +146,7 @@ impl Rag {
         }
         metrics::counter!("mcp_rag_answers_total", "model" => model.clone(), "abstained" => abstained.to_string())
             .increment(1);
+        metrics::histogram!("mcp_rag_answer_seconds").record(began.elapsed().as_secs_f64());
         let citations = verifier.citations.iter().filter_map(|one| citation(one, &results)).collect();
         Ok(Answer {
             id: format!("ans_{}", uuid::Uuid::new_v4().simple()),
@@ -149,6 +158,12 @@ impl Rag {
             model,
             removed_citations: verifier.invented,
         })
+    }
+
+    /// Whose tokens are used up, where there is a model that would use them.
+    pub(super) async fn spent(&self, caller: &Caller) -> Option<Spent> {
+        self.generator.model()?;
+        self.quotas.spent(&caller.identity, &self.settings()).await
     }
 
     async fn prompt(
@@ -235,11 +250,18 @@ impl Rag {
             return Ok(Written::default()); // nothing to answer from
         }
         let (deltas, mut written) = mpsc::channel(BUFFERED);
+        let meter = match writer {
+            Writer::Model => Some(self.quotas.spending.meter(&caller.identity, prompt.bytes())),
+            Writer::Extractive => None,
+        };
         let span = info_span!(target: TARGET, "generate", ?writer);
         let generating = self.generator.generate(prompt.clone(), writer, deltas, caller.deadline);
         let generating = generating.instrument(span);
         let verifying = async {
             while let Some(delta) = written.recv().await {
+                if let Some(meter) = &meter {
+                    meter.wrote(delta.len());
+                }
                 let known = verifier.citations.len();
                 let text = verifier.push(&delta);
                 if !text.is_empty() {
@@ -269,6 +291,9 @@ impl Rag {
                 (written, verified)
             }
         };
+        if let Some(meter) = &meter {
+            meter.ended(&written.as_ref().map(|written| written.usage));
+        }
         verified?;
         Ok(written?)
     }

@@ -248,4 +248,18 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn fuzz_filters() {
+        let seeds: [&[u8]; 3] = [
+            br#"{"type":"and","filters":[{"type":"eq","key":"a","value":1.5},{"type":"in","key":"b","value":["x",true]}]}"#,
+            br#"{"type":"not","filter":{"type":"gte","key":"at","value":"2026-01-01T00:00:00Z"}}"#,
+            br#"{"a":{"$gt":1,"$lt":1e300},"$or":[{"b":null}]}"#,
+        ];
+        crate::fuzz::fuzz(&seeds, |bytes| {
+            if let Ok(value) = serde_json::from_slice::<Value>(bytes) {
+                let _ = parse(&value);
+            }
+        });
+    }
 }

@@ -19,10 +19,12 @@ mod window;
 use crate::audit::Audit;
 use crate::config::{Running, Settings};
 use crate::identity::Identity;
+use crate::quotas::Quotas;
 use catalog::Catalog;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::GeneratorHandle;
+use mcp_rag_actors::jwks::JwksHandle;
 use mcp_rag_actors::parser::ParserHandle;
 use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::resilience::{BreakerStatus, Circuit, Deadline};
@@ -58,6 +60,7 @@ pub struct Handles {
     pub generator: GeneratorHandle,
     pub parser: ParserHandle,
     pub webhooks: WebhookHandle,
+    pub jwks: Option<JwksHandle>,
 }
 
 /// What every pipeline works with: handles and limits, cheap to share.
@@ -74,11 +77,14 @@ pub struct Rag {
     pub generator: GeneratorHandle,
     pub parser: ParserHandle,
     pub webhooks: WebhookHandle,
+    /// The keys that sign callers' tokens, where these come from an issuer.
+    pub jwks: Option<JwksHandle>,
     pub catalog: Catalog,
     pub progress: ingest::Progress,
     pub room: ingest::Room,
     pub running: Running,
     pub audit: Audit,
+    pub quotas: Quotas,
     /// Places for questions to the chat model about chunks: answers must not wait behind an ingest.
     context_calls: Semaphore,
     /// Searches under way, and those that ended a moment ago.
@@ -93,7 +99,7 @@ const CATALOG_TTL: Duration = Duration::from_secs(1);
 
 impl Rag {
     pub fn new(handles: Handles, settings: Settings) -> Self {
-        let Handles { store, cache, models, reranker, generator, parser, webhooks } = handles;
+        let Handles { store, cache, models, reranker, generator, parser, webhooks, jwks } = handles;
         let embedder = models.first.clone();
         let all = store.seeing(Sight::All);
         let audit = Audit::new(store.clone());
@@ -103,6 +109,7 @@ impl Rag {
         let context_calls = Semaphore::new(settings.ingest.context_calls);
         let room = ingest::Room::new(settings.ingest.long_text_bytes, settings.ingest.concurrency);
         let running = Running::new(settings);
+        let quotas = Quotas::new(store.clone(), cache.clone());
         Self {
             store,
             all,
@@ -113,11 +120,13 @@ impl Rag {
             generator,
             parser,
             webhooks,
+            jwks,
             catalog,
             progress,
             room,
             running,
             audit,
+            quotas,
             context_calls,
             flights,
         }
@@ -137,8 +146,9 @@ impl Rag {
     pub fn breakers(&self) -> Vec<BreakerStatus> {
         let (first, second) = (Some(self.embedder.circuit()), self.models.second.as_ref());
         let second = second.map(EmbedderHandle::circuit);
+        let jwks = self.jwks.as_ref().map(JwksHandle::circuit);
         let circuits =
-            [self.cache.circuit(), first, second, self.reranker.circuit(), self.generator.circuit()];
+            [jwks, self.cache.circuit(), first, second, self.reranker.circuit(), self.generator.circuit()];
         let models = circuits.into_iter().flatten().map(Circuit::status);
         self.store.breakers().into_iter().chain(models).collect()
     }

@@ -34,7 +34,7 @@ pub fn incoming(request: &ServiceRequest) -> Incoming {
         http.request.method = known(request.method()),
         http.route = Empty,
         http.response.status_code = Empty,
-        url.scheme = "http",
+        url.scheme = if request.app_config().secure() { "https" } else { "http" },
     );
     if span.is_disabled() {
         return Incoming { span, trace_id: None };

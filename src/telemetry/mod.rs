@@ -5,8 +5,10 @@
 //! * A collector that is slow or away costs spans, which are counted, and never a request.
 
 mod delivery;
+mod history;
 mod incoming;
 
+pub use history::{History, Point};
 pub use incoming::{Incoming, incoming};
 
 use crate::config::{Environment, LogFormat, LogSettings, TracingSettings};

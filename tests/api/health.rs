@@ -2,7 +2,7 @@ use crate::support::Server;
 use serde_json::{Value, json};
 
 /// Every call of the contract's first part.
-const ROUTES: [(&str, &[&str]); 16] = [
+const ROUTES: [(&str, &[&str]); 17] = [
     ("/health/live", &["get"]),
     ("/health/ready", &["get"]),
     ("/v1/collections", &["get", "post"]),
@@ -17,6 +17,7 @@ const ROUTES: [(&str, &[&str]); 16] = [
     ("/v1/search", &["post"]),
     ("/v1/answers", &["post"]),
     ("/v1/system", &["get"]),
+    ("/v1/system/metrics", &["get"]),
     ("/health/startup", &["get"]),
     ("/health", &["get"]),
 ];

@@ -27,6 +27,7 @@ mod formats;
 mod health;
 mod idempotency;
 mod jobs;
+mod jwt;
 mod keys;
 mod languages;
 mod matching;

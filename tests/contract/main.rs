@@ -5,7 +5,9 @@
 #[expect(dead_code, unused_imports, reason = "what only other tests use")]
 mod support;
 
+mod clients;
 mod fuzz;
+mod page;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -29,7 +29,11 @@ impl Server {
     }
 
     fn call(&self, request: RequestBuilder) -> Reply {
-        Reply::read(request.send().unwrap_or_else(|error| panic!("{error:?}\n{}", self.log)))
+        let reply = Reply::read(request.send().unwrap_or_else(|error| panic!("{error:?}\n{}", self.log)));
+        if reply.status >= 400 {
+            self.keeps_secrets("an error", &reply.text());
+        }
+        reply
     }
 
     pub(crate) fn get(&self, path: &str) -> Reply {

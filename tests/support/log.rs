@@ -77,6 +77,10 @@ impl Log {
         self.since(0).into_iter().rev().find(|line| line.message() == message)
     }
 
+    pub(super) fn whole(&self) -> String {
+        self.since(0).into_iter().map(|line| line.raw + "\n").collect()
+    }
+
     pub(crate) fn contains(&self, text: &str) -> bool {
         self.since(0).iter().any(|line| line.raw.contains(text))
     }

@@ -18,6 +18,7 @@ mod database;
 mod log;
 mod process;
 mod reply;
+pub(crate) mod secrets;
 pub(crate) mod sse;
 
 pub(crate) use calls::ids;
@@ -26,6 +27,7 @@ pub(crate) use process::{alive, eventually};
 pub(crate) use reply::Reply;
 
 use process::{Exit, MODEL_DIR, Running};
+use reqwest::Certificate;
 use reqwest::blocking::Client;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,6 +44,7 @@ pub(crate) struct Builder {
     envs: Vec<(String, String)>,
     token: Option<String>,
     allow_panics: bool,
+    trusted: Option<PathBuf>,
 }
 
 impl Builder {
@@ -65,6 +68,18 @@ impl Builder {
         self.env("MCP_RAG__AUTH__TOKEN", token)
     }
 
+    /// The token that the helpers of [`Server`] send, of a server that has it from elsewhere.
+    pub(crate) fn bearer(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    /// Serves with this certificate; the helpers of [`Server`] trust its authority.
+    pub(crate) fn tls(mut self, cert: &Path, key: &Path, authority: &Path) -> Self {
+        self.trusted = Some(authority.to_owned());
+        self.set("server.tls.cert_file", cert.display()).set("server.tls.key_file", key.display())
+    }
+
     /// For tests that make the server panic: its log may say so.
     pub(crate) fn allow_panics(mut self) -> Self {
         self.allow_panics = true;
@@ -80,8 +95,13 @@ impl Builder {
     pub(crate) fn start_in(self, home: TempDir) -> Server {
         // The library makes a client only once the process has chosen a TLS implementation.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder().timeout(PATIENCE).no_proxy().build().expect("an HTTP client");
+        let mut http = Client::builder().timeout(PATIENCE).no_proxy();
+        if let Some(path) = &self.trusted {
+            http = http.tls_certs_only(authorities(path));
+        }
+        let http = http.build().expect("an HTTP client");
         let log = Log::default();
+        secrets::plant(home.path());
         let running = Running::spawn(self.command(home.path()), &log)
             .unwrap_or_else(|exit| panic!("the server did not start: {exit:?}\n{log}"));
         Server { builder: self, home, http, log, running: Some(running) }
@@ -92,7 +112,12 @@ impl Builder {
         let home = tempfile::tempdir().expect("a directory for the data");
         let log = Log::default();
         match Running::spawn(self.command(home.path()), &log) {
-            Err(Exit { code }) => (code, log.to_string()),
+            Err(Exit { code }) => {
+                let said = log.to_string();
+                let told = secrets::told(&said, &secrets::of(home.path(), &self.envs));
+                assert!(told.is_empty(), "{told:?} is told: {said}");
+                (code, said)
+            }
             Ok(_) => panic!("the server started"),
         }
     }
@@ -110,6 +135,11 @@ impl Builder {
         command.envs(self.envs.iter().map(|(name, value)| (name, value)));
         command
     }
+}
+
+/// What a client is to trust.
+pub(crate) fn authorities(path: &Path) -> Vec<Certificate> {
+    Certificate::from_pem_bundle(&std::fs::read(path).expect("a file")).expect("certificates")
 }
 
 /// The binary under test with a home of its own and none of the developer's settings; what its
@@ -205,6 +235,9 @@ impl Server {
 
     /// SIGTERM: the server ends in order, with status 0, and leaves no process behind.
     pub(crate) fn stop(&mut self) {
+        if let Ok(metrics) = self.http.get(format!("{}/metrics", self.admin_url())).send() {
+            self.keeps_secrets("its metrics", &metrics.text().unwrap_or_default());
+        }
         self.running().signal(nix::sys::signal::Signal::SIGTERM);
         self.await_exit();
     }
@@ -266,6 +299,20 @@ impl Server {
     fn check_log(&self) {
         let panicked = !self.builder.allow_panics && self.log.contains("panicked");
         assert!(!panicked, "the server panicked\n{}", self.log);
+        self.keeps_secrets("its log", &self.log.whole());
+        let files = secrets::on_disk(self.home(), &self.secrets());
+        assert!(files.is_empty(), "a secret is in the clear in {files}");
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        secrets::of(self.home(), &self.builder.envs)
+    }
+
+    /// Fails the test when a text tells one of this server's secrets.
+    #[track_caller]
+    pub(crate) fn keeps_secrets(&self, what: &str, text: &str) {
+        let told = secrets::told(text, &self.secrets());
+        assert!(told.is_empty(), "{what} tells {told:?}");
     }
 }
 

@@ -4,10 +4,13 @@
 //! * The first level is read without a hop; only Redis is behind the actor.
 //! * Redis is never needed: an error or a slow reply is a miss and is counted. One that is away is not
 //!   asked (circuit `redis`), so that it costs nothing.
+//! * What replicas have admitted together is counted there too ([`CacheHandle::count`]).
 
+mod count;
 mod redis;
 mod shared;
 
+pub use count::{Ask, Count, Counted, Level};
 pub use redis::RedisSettings;
 
 use crate::live::Live;
@@ -121,6 +124,12 @@ impl CacheHandle {
     #[must_use]
     pub fn shared_is_away(&self) -> bool {
         self.shared.as_ref().is_some_and(Shared::is_away)
+    }
+
+    /// Whether Redis is configured.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared.is_some()
     }
 
     /// The circuit of Redis, where it is configured.

@@ -1,12 +1,15 @@
+use super::count::Line;
 use crate::live::{Live, Made};
 use crate::resilience::Deadline;
 use crate::supervise::{Lifeline, Request, Serve, Service};
+use crate::tls::{TlsSettings, Verify};
 use bytes::Bytes;
-use deadpool_redis::redis::AsyncCommands;
-use deadpool_redis::{Config, Pool, PoolConfig, Runtime, Timeouts};
+use deadpool_redis::redis::{AsyncCommands, Client, ClientTlsConfig, TlsCertificates};
+use deadpool_redis::{Manager, Pool, PoolConfig, Runtime, Timeouts};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::future::{Ready, ready};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,6 +19,9 @@ pub struct RedisSettings {
     pub url: Option<SecretString>,
     /// A cache that answers later than this is not worth waiting for.
     pub timeout_ms: u64,
+    /// For `rediss://`.
+    #[serde(default)]
+    pub tls: TlsSettings,
 }
 
 impl RedisSettings {
@@ -27,7 +33,10 @@ impl RedisSettings {
 }
 
 /// Sole owner of the Redis connections; empty when none is configured.
-pub(super) struct Redis(Made<RedisSettings, Option<Pool>>);
+pub(super) struct Redis {
+    pub(super) pool: Made<RedisSettings, Option<Pool>>,
+    pub(super) line: Line,
+}
 
 impl Service for Redis {}
 
@@ -70,26 +79,50 @@ impl Request for Save {
 pub(super) fn factory(
     settings: Live<RedisSettings>,
 ) -> impl Fn(Lifeline) -> Ready<Result<Redis, String>> + use<> {
-    move |_| ready(Made::new(settings.clone(), pool).map(Redis))
+    move |_| ready(Made::new(settings.clone(), pool).map(|pool| Redis { pool, line: Line::default() }))
 }
 
 /// Connections are made when first needed, so a server starts while Redis is away.
 pub(super) fn pool(settings: &RedisSettings) -> Result<Option<Pool>, String> {
     let Some(url) = &settings.url else { return Ok(None) };
+    let refused = || "redis.url is not a Redis connection string; e.g. redis://host:6379".to_owned();
+    let url = url.expose_secret();
+    let client = if url.starts_with("rediss:") {
+        // The library would believe anybody.
+        if url.ends_with("#insecure") {
+            return Err("redis.url: `#insecure` is not supported: set redis.tls.ca_file".to_owned());
+        }
+        Client::build_with_tls(url, certificates(&settings.tls)?)
+    } else {
+        Client::open(url)
+    };
+    let info = client.map_err(|_| refused())?.get_connection_info().clone();
     let wait = Some(Duration::from_millis(settings.timeout_ms));
-    let mut config = Config::from_url(url.expose_secret());
-    config.pool = Some(PoolConfig {
-        max_size: 8,
-        timeouts: Timeouts { wait, create: wait, recycle: wait },
-        ..PoolConfig::default()
-    });
-    let refused = "redis.url is not a Redis connection string; e.g. redis://host:6379";
-    config.create_pool(Some(Runtime::Tokio1)).map(Some).map_err(|_| refused.to_owned())
+    let pool = Pool::builder(Manager::new(info).map_err(|_| refused())?)
+        .config(PoolConfig {
+            max_size: 8,
+            timeouts: Timeouts { wait, create: wait, recycle: wait },
+            ..PoolConfig::default()
+        })
+        .runtime(Runtime::Tokio1);
+    pool.build().map(Some).map_err(|_| refused())
+}
+
+/// What the library is to read itself; that it can is known before.
+fn certificates(tls: &TlsSettings) -> Result<TlsCertificates, String> {
+    tls.client(Verify::Host, "redis.tls")?;
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let pair = tls.cert_file.as_ref().zip(tls.key_file.as_ref());
+    let pair = pair.map(|(cert, key)| Ok::<_, String>((read(cert)?, read(key)?))).transpose()?;
+    Ok(TlsCertificates {
+        client_tls: pair.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key }),
+        root_cert: tls.ca_file.as_ref().map(read).transpose()?,
+    })
 }
 
 impl Serve<Fetch> for Redis {
     async fn serve(self: Rc<Self>, fetch: Fetch, _: Deadline) -> Result<Option<Bytes>, Unavailable> {
-        let made = self.0.get();
+        let made = self.pool.get();
         let pool = made.as_ref().as_ref().ok_or(Unavailable)?;
         let mut connection = pool.get().await.map_err(|_| Unavailable)?;
         let value: Option<Vec<u8>> = connection.get(fetch.key).await.map_err(|_| Unavailable)?;
@@ -99,7 +132,7 @@ impl Serve<Fetch> for Redis {
 
 impl Serve<Save> for Redis {
     async fn serve(self: Rc<Self>, save: Save, _: Deadline) -> Result<(), Unavailable> {
-        let made = self.0.get();
+        let made = self.pool.get();
         let pool = made.as_ref().as_ref().ok_or(Unavailable)?;
         let mut connection = pool.get().await.map_err(|_| Unavailable)?;
         let millis = u64::try_from(save.ttl.as_millis()).unwrap_or(u64::MAX);
@@ -109,7 +142,7 @@ impl Serve<Save> for Redis {
 
 impl Serve<Ping> for Redis {
     async fn serve(self: Rc<Self>, _: Ping, _: Deadline) -> Result<(), Unavailable> {
-        let made = self.0.get();
+        let made = self.pool.get();
         let pool = made.as_ref().as_ref().ok_or(Unavailable)?;
         let mut connection = pool.get().await.map_err(|_| Unavailable)?;
         connection.ping::<()>().await.map_err(|_| Unavailable)

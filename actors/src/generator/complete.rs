@@ -1,7 +1,7 @@
 //! Whole short replies of the chat model, for work that nobody watches being written.
 
-use super::chat::Chat;
-use super::{Generator, GeneratorHandle};
+use super::chat::{Chat, ReportedUsage};
+use super::{Generator, GeneratorHandle, Usage};
 use crate::remote::{self, ModelError};
 use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
@@ -22,7 +22,7 @@ pub struct Completion {
 }
 
 impl Request for Completion {
-    type Reply = Result<String, ModelError>;
+    type Reply = Result<(String, Usage), ModelError>;
 
     fn priority(&self) -> Priority {
         Priority::Bulk
@@ -32,6 +32,7 @@ impl Request for Completion {
 #[derive(Deserialize)]
 struct Reply {
     choices: Vec<Choice>,
+    usage: Option<ReportedUsage>,
 }
 
 #[derive(Deserialize)]
@@ -45,7 +46,7 @@ struct Message {
 }
 
 impl Serve<Completion> for Generator {
-    async fn serve(self: Rc<Self>, completion: Completion, _: Deadline) -> Result<String, ModelError> {
+    async fn serve(self: Rc<Self>, completion: Completion, _: Deadline) -> <Completion as Request>::Reply {
         match self.model.get().as_ref() {
             Some(model) => model.complete(&completion).await,
             None => Err(ModelError::NotConfigured),
@@ -54,7 +55,7 @@ impl Serve<Completion> for Generator {
 }
 
 impl Chat {
-    async fn complete(&self, completion: &Completion) -> Result<String, ModelError> {
+    async fn complete(&self, completion: &Completion) -> <Completion as Request>::Reply {
         let body = json!({
             "model": self.model,
             "messages": [
@@ -65,13 +66,18 @@ impl Chat {
             "temperature": 0,
         });
         let reply: Reply = self.api.json("/chat/completions", &body, MAX_REPLY).await?;
+        let usage = reply.usage.map_or(Usage::default(), |usage| Usage {
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+        });
         let text = reply.choices.into_iter().next().and_then(|choice| choice.message.content);
-        text.ok_or_else(|| ModelError::failed("the reply has no choice with text"))
+        let text = text.ok_or_else(|| ModelError::failed("the reply has no choice with text"))?;
+        Ok((text, usage))
     }
 }
 
 impl GeneratorHandle {
-    /// A reply of the chat model. Behind its circuit, as answers are; whoever comes first when it may be back asks
+    /// A reply of the chat model, and what it says that took. Behind its circuit, as answers are; whoever comes first when it may be back asks
     /// for itself, because work that waits can find out for everybody.
     ///
     /// # Cancel safety
@@ -79,7 +85,11 @@ impl GeneratorHandle {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn complete(&self, completion: Completion, deadline: Deadline) -> Result<String, ModelError> {
+    pub async fn complete(
+        &self,
+        completion: Completion,
+        deadline: Deadline,
+    ) -> Result<(String, Usage), ModelError> {
         let Some(circuit) = self.circuit() else { return Err(ModelError::NotConfigured) };
         let pass = circuit.admit()?;
         let timeout = Duration::from_millis(self.settings.get().timeout_ms);

@@ -112,6 +112,17 @@ pub struct Prompt {
     pub max_output_tokens: u32,
 }
 
+impl Prompt {
+    /// What a chat model is given to read, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let passages = self.passages.iter().map(|passage| passage.title.len() + passage.text.len());
+        let history = self.history.iter().map(|turn| turn.text.len());
+        let instructions = self.instructions.as_ref().map_or(0, String::len);
+        chat::SYSTEM.len() + self.question.len() + instructions + passages.chain(history).sum::<usize>()
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     pub prompt_tokens: u32,

@@ -4,7 +4,7 @@
 //! * The circuit is the generator's: a model that is away costs no time.
 //! * Cancel safety: dropping the call ends the generation.
 
-use super::{Generator, GeneratorHandle};
+use super::{Generator, GeneratorHandle, Usage};
 use crate::remote::{self, ModelError};
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
@@ -50,11 +50,11 @@ struct Rewrite {
 }
 
 impl Request for Rewrite {
-    type Reply = Result<Vec<String>, ModelError>;
+    type Reply = Result<(Vec<String>, Usage), ModelError>;
 }
 
 impl Serve<Rewrite> for Generator {
-    async fn serve(self: Rc<Self>, rewrite: Rewrite, _: Deadline) -> Result<Vec<String>, ModelError> {
+    async fn serve(self: Rc<Self>, rewrite: Rewrite, _: Deadline) -> <Rewrite as Request>::Reply {
         let model = self.model.get();
         let Some(chat) = model.as_ref() else { return Err(ModelError::NotConfigured) };
         let (deltas, mut said) = mpsc::channel(8);
@@ -74,17 +74,21 @@ impl Serve<Rewrite> for Generator {
             reply
         };
         let (asked, reply) = tokio::join!(asking, reading);
-        asked?;
-        Ok(queries(&reply, &rewrite.query))
+        let usage = asked?;
+        Ok((queries(&reply, &rewrite.query), usage))
     }
 }
 
 impl GeneratorHandle {
-    /// Queries that mean the same, other than `query` itself; perhaps none.
+    /// Queries that mean the same, other than `query` itself, perhaps none; and what the model says that took.
     ///
     /// # Errors
     /// [`ModelError::NotConfigured`] without a chat model, and whatever is wrong with one.
-    pub async fn rewrite(&self, query: String, deadline: Deadline) -> Result<Vec<String>, ModelError> {
+    pub async fn rewrite(
+        &self,
+        query: String,
+        deadline: Deadline,
+    ) -> Result<(Vec<String>, Usage), ModelError> {
         let Some(circuit) = self.circuit() else { return Err(ModelError::NotConfigured) };
         let pass = circuit.admit()?;
         let rewrite = Rewrite { query, patience: deadline.remaining() };

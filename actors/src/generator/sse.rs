@@ -52,4 +52,21 @@ mod tests {
     fn an_endless_line_is_refused() {
         assert_eq!(Events::default().push(&vec![b'x'; MAX_LINE + 1]), Err(LineTooLong));
     }
+
+    #[test]
+    fn fuzz_streams_of_a_chat_model() {
+        let seeds: [&[u8]; 2] = [
+            b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n",
+            b": ping\r\nevent: x\r\nid: 1\r\ndata\r\n",
+        ];
+        crate::fuzz::fuzz(&seeds, |bytes| {
+            let whole = Events::default().push(bytes).expect("short lines");
+            // However it arrives.
+            let (mut events, mut pieces) = (Events::default(), Vec::new());
+            for piece in bytes.chunks(3) {
+                pieces.extend(events.push(piece).expect("short lines"));
+            }
+            assert_eq!(whole, pieces);
+        });
+    }
 }

@@ -8,7 +8,9 @@
 //! Who waits on a connection to a server that is silent waits in vain, so connections can be [cut](Hosts::cut)
 //! while they are in use. Of a writer there is one: a connection to another cuts those to the last.
 
+use super::address::Address;
 use super::bound::Binding;
+use super::cancel::cancel;
 use super::error::text;
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
@@ -20,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
@@ -99,7 +101,7 @@ struct Live {
 /// The hosts of one connection string.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    each: Vec<Arc<Config>>,
+    each: Vec<Arc<Address>>,
     reach: Reach,
     wanted: TargetSessionAttrs,
     last: AtomicUsize,
@@ -113,17 +115,17 @@ pub(super) struct Hosts {
 /// A connection with the host it leads to.
 pub(super) struct Session {
     client: ClientWrapper,
-    host: Arc<Config>,
+    host: Arc<Address>,
     generation: u64,
     pub(super) binding: Binding,
 }
 
 impl Hosts {
-    pub(super) fn new(config: &Config, reach: Reach, lost: Arc<Notify>) -> Self {
+    pub(super) fn new(address: &Address, reach: Reach, lost: Arc<Notify>) -> Self {
         Self {
-            each: each_host(config),
+            each: each_host(address),
             reach,
-            wanted: config.get_target_session_attrs(),
+            wanted: address.config.get_target_session_attrs(),
             last: AtomicUsize::new(0),
             generation: AtomicU64::new(0),
             gate: Semaphore::new(AT_ONCE),
@@ -192,13 +194,7 @@ impl Hosts {
     async fn attempt(&self, host: usize) -> Result<(Client, JoinHandle<()>, usize), ConnectError> {
         let limit = self.reach.limit;
         let attempt = async {
-            let (client, connection) = self.each[host].connect(NoTls).await?;
-            let lost = Arc::clone(&self.lost);
-            // What the connection itself has to say, each statement's error says too.
-            let driver = tokio::spawn(async move {
-                drop(connection.await);
-                lost.notify_one();
-            });
+            let (client, driver) = self.connect(&self.each[host]).await?;
             let said = client.simple_query(&format!("{} {WHO}", self.reach.session)).await?;
             let who = said.iter().find_map(|message| match message {
                 SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?)),
@@ -212,6 +208,24 @@ impl Hosts {
             Ok((client, driver, host))
         };
         tokio::time::timeout(limit, attempt).await.unwrap_or(Err(ConnectError::Silent(limit)))
+    }
+
+    async fn connect(&self, host: &Address) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+        let Some(tls) = &host.tls else {
+            let (client, connection) = host.config.connect(NoTls).await?;
+            return Ok((client, self.drive(connection)));
+        };
+        let (client, connection) = host.config.connect(tls.clone()).await?;
+        Ok((client, self.drive(connection)))
+    }
+
+    /// What the connection itself has to say, each statement's error says too.
+    fn drive<T: Send>(&self, connection: impl Future<Output = T> + Send + 'static) -> JoinHandle<()> {
+        let lost = Arc::clone(&self.lost);
+        tokio::spawn(async move {
+            drop(connection.await);
+            lost.notify_one();
+        })
     }
 }
 
@@ -240,34 +254,6 @@ impl Session {
     }
 }
 
-/// The library's own way does not wait until the server has acted, so that a late cancellation could hit
-/// the statement after; the server closes the connection once it has.
-async fn cancel(token: &tokio_postgres::CancelToken, host: &Config) -> std::io::Result<()> {
-    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-    use tokio::net::{TcpStream, UnixStream};
-    async fn send<S: AsyncRead + AsyncWrite + Unpin>(
-        token: &tokio_postgres::CancelToken,
-        mut stream: S,
-    ) -> std::io::Result<()> {
-        token.cancel_query_raw(&mut stream, NoTls).await.map_err(std::io::Error::other)?;
-        // A connection reset is a closed connection, too.
-        let _ = stream.read(&mut [0; 1]).await;
-        Ok(())
-    }
-    let port = host.get_ports().first().copied().unwrap_or(5432);
-    let address = host.get_hostaddrs().first();
-    match (address, host.get_hosts().first()) {
-        (Some(address), _) => send(token, TcpStream::connect((*address, port)).await?).await,
-        (None, Some(tokio_postgres::config::Host::Tcp(name))) => {
-            send(token, TcpStream::connect((name.as_str(), port)).await?).await
-        }
-        (None, Some(tokio_postgres::config::Host::Unix(folder))) => {
-            send(token, UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).await?).await
-        }
-        (None, None) => Err(std::io::ErrorKind::InvalidInput.into()),
-    }
-}
-
 impl Deref for Session {
     type Target = ClientWrapper;
 
@@ -284,11 +270,13 @@ impl DerefMut for Session {
 
 /// The same configuration once for every host, which then looks after itself: a peer that vanished is
 /// noticed by unanswered probes and unacknowledged data.
-fn each_host(config: &Config) -> Vec<Arc<Config>> {
+fn each_host(address: &Address) -> Vec<Arc<Address>> {
+    let config = &address.config;
     let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
     let one = |at: usize| {
         let mut one = Config::new();
-        one.ssl_mode(config.get_ssl_mode()).channel_binding(config.get_channel_binding());
+        one.ssl_mode(config.get_ssl_mode()).ssl_negotiation(config.get_ssl_negotiation());
+        one.channel_binding(config.get_channel_binding());
         one.application_name(config.get_application_name().unwrap_or("mcp-rag"));
         if let Some(user) = config.get_user() {
             one.user(user);
@@ -303,9 +291,11 @@ fn each_host(config: &Config) -> Vec<Arc<Config>> {
             one.options(options);
         }
         match hosts.get(at) {
-            Some(tokio_postgres::config::Host::Tcp(name)) => one.host(name),
-            Some(tokio_postgres::config::Host::Unix(folder)) => one.host_path(folder),
-            None => &mut one,
+            Some(Host::Tcp(name)) => one.host(name),
+            // As for libpq: nobody listens on a socket of this machine, and the server would not encrypt it.
+            Some(Host::Unix(folder)) => one.host_path(folder).ssl_mode(SslMode::Disable),
+            // Then the address is the name that a certificate has to be for.
+            None => one.host(addresses[at].to_string()),
         };
         if let Some(address) = addresses.get(at) {
             one.hostaddr(*address);
@@ -315,7 +305,7 @@ fn each_host(config: &Config) -> Vec<Arc<Config>> {
         one.keepalives_interval(config.get_keepalives_interval().unwrap_or(Duration::from_secs(5)));
         one.keepalives_retries(config.get_keepalives_retries().unwrap_or(3));
         one.tcp_user_timeout(config.get_tcp_user_timeout().copied().unwrap_or(Duration::from_secs(15)));
-        Arc::new(one)
+        Arc::new(Address { config: one, tls: address.tls.clone() })
     };
     (0..hosts.len().max(addresses.len())).map(one).collect()
 }

@@ -8,6 +8,7 @@ use super::read::Sees;
 use super::{Store, only_row};
 use crate::resilience::Deadline;
 use crate::supervise::{Request, Serve};
+use serde_json::Value;
 use std::rc::Rc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -17,8 +18,8 @@ use tokio_postgres::types::ToSql;
 /// Of a tenant, those that are revoked or expired included.
 pub const MOST_KEYS: i64 = 10_000;
 
-const COLUMNS: &str = "key_id, name, prefix, scopes, collections, principals, created_at, expires_at, revoked_at, \
-                       last_used_at, rotated_from";
+pub(super) const COLUMNS: &str = "key_id, name, prefix, scopes, collections, principals, created_at, expires_at, \
+                                  revoked_at, last_used_at, rotated_from, limits";
 
 /// A key as its tenant's administrator sees it.
 #[derive(Debug, Clone)]
@@ -35,10 +36,12 @@ pub struct ApiKey {
     pub revoked_at: Option<OffsetDateTime>,
     pub last_used_at: Option<OffsetDateTime>,
     pub rotated_from: Option<KeyId>,
+    /// In place of the configured ones; an object.
+    pub limits: Value,
 }
 
 impl ApiKey {
-    fn read(row: &Row) -> Self {
+    pub(super) fn read(row: &Row) -> Self {
         Self {
             id: KeyId(row.get(0)),
             name: row.get(1),
@@ -51,6 +54,7 @@ impl ApiKey {
             revoked_at: row.get(8),
             last_used_at: row.get(9),
             rotated_from: row.get::<_, Option<i64>>(10).map(KeyId),
+            limits: row.get(11),
         }
     }
 }
@@ -66,6 +70,7 @@ pub struct NewKey {
     pub collections: Option<Vec<String>>,
     pub principals: Vec<String>,
     pub expires_at: Option<OffsetDateTime>,
+    pub limits: Value,
 }
 
 #[derive(Debug)]
@@ -83,11 +88,11 @@ impl Serve<CreateKey> for Store {
         let (tenant, key) = (create.tenant, create.key);
         let connection = self.connection(tenant, deadline).await?;
         let sql = format!(
-            "INSERT INTO api_keys (tenant_id, name, prefix, hash, scopes, collections, principals, expires_at) \
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8 \
+            "INSERT INTO api_keys (tenant_id, name, prefix, hash, scopes, collections, principals, expires_at, limits) \
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 \
              WHERE (SELECT count(*) FROM api_keys WHERE tenant_id = $1) < {MOST_KEYS} RETURNING {COLUMNS}"
         );
-        let values: [&(dyn ToSql + Sync); 8] = [
+        let values: [&(dyn ToSql + Sync); 9] = [
             &tenant.0,
             &key.name,
             &key.prefix,
@@ -96,6 +101,7 @@ impl Serve<CreateKey> for Store {
             &key.collections,
             &key.principals,
             &key.expires_at,
+            &key.limits,
         ];
         let rows = connection.query(&sql, &values).await?;
         self.done(tenant, connection);
@@ -203,8 +209,8 @@ impl Serve<RotateKey> for Store {
             ));
         }
         let sql = format!(
-            "INSERT INTO api_keys (tenant_id, name, prefix, hash, scopes, collections, principals, expires_at, rotated_from) \
-             SELECT tenant_id, name, $3, $4, scopes, collections, principals, coalesce($5, expires_at), key_id \
+            "INSERT INTO api_keys (tenant_id, name, prefix, hash, scopes, collections, principals, limits, expires_at, rotated_from) \
+             SELECT tenant_id, name, $3, $4, scopes, collections, principals, limits, coalesce($5, expires_at), key_id \
              FROM api_keys WHERE tenant_id = $1 AND key_id = $2 RETURNING {COLUMNS}"
         );
         let values: [&(dyn ToSql + Sync); 5] =

@@ -10,10 +10,12 @@
 //!   once it has answered (`connection`); transactions roll back.
 
 mod accept;
+mod address;
 mod audit;
 mod bound;
 mod building;
 mod bulk;
+mod cancel;
 mod chunking;
 mod collections;
 mod complete;
@@ -39,6 +41,7 @@ mod keyset;
 mod lag;
 mod lease;
 mod lexical;
+mod limits;
 mod matching;
 mod measuring;
 mod monitor;
@@ -63,10 +66,12 @@ mod sweeping;
 mod switching;
 mod tasks;
 mod tenants;
+mod usage;
 mod vector_stores;
 mod warm;
 
 pub use accept::{AcceptDocuments, Accepted, NewDocument, Raw};
+pub use address::Address;
 pub use audit::{AuditEntry, ListEntries, NewEntry, RecordEntries, SweepEntries};
 pub use building::{BuildSpace, FillSpace, Lacking, NextLacking, Part};
 pub use bulk::BulkRows;
@@ -103,9 +108,10 @@ pub use keys::{
 pub use keyset::{Keyset, Listed};
 pub use lease::{SweepKeys, TakeLease};
 pub use lexical::{TermKey, TermWeights};
+pub use limits::{FindLimits, FoundLimits, LimitKey};
 pub use matching::{CountMatching, DeleteMatching, Deleted, Matching};
 pub use measuring::{MeasureSpace, SampleTexts, SpaceSize};
-pub use pool::{MOST_REPLICAS, PoolSettings, parse_replica_url, parse_url};
+pub use pool::{MOST_REPLICAS, PoolSettings};
 pub use preflight::{Migrated, PreflightError, migrate, take_role};
 pub use publish::{NewChunk, PublishDocument, Published};
 pub use read::Source;
@@ -128,7 +134,8 @@ pub use switching::{ActivateSpace, RollBack};
 pub use tasks::{
     Claim, ClaimTasks, Class, EndTask, PutOff, ReleaseLeases, RenewLeases, Task, WaitingDocument, Work,
 };
-pub use tenants::{Tenant, create_tenant, list_tenants};
+pub use tenants::{FindTenant, Tenant, create_tenant, limit_tenant, list_tenants};
+pub use usage::{TokensUsed, UseTokens};
 pub use vector_stores::{
     CreateVectorStore, Expiry, FileCounts, GetExpiry, GetVectorStore, ListVectorStores, TouchVectorStores,
     UpdateVectorStore, VectorStore,

@@ -1,10 +1,11 @@
 //! What must hold before a pool is opened: a recent PostgreSQL, a recent pgvector, the schema.
 
+use super::address::Address;
 use super::hosts::{Hosts, Reach, Session};
 use super::pool::APP_ROLE;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::Client;
 
 mod embedded {
     refinery::embed_migrations!("../migrations");
@@ -56,28 +57,28 @@ pub struct Migrated {
 }
 
 /// Checks the server and brings the schema up to date, or only checks when `apply` is false.
-pub async fn migrate(config: &Config, apply: bool) -> Result<Migrated, PreflightError> {
-    let mut session = connect(config).await?;
+pub async fn migrate(owner: &Address, apply: bool) -> Result<Migrated, PreflightError> {
+    let mut session = connect(owner).await?;
     checked(&mut session, apply).await
 }
 
 /// Makes sure that the login which serves may take the role that row-level security binds.
 ///
 /// Since PostgreSQL 16 a login that has created a role administers it and yet may not take it.
-pub async fn take_role(config: &Config) -> Result<(), PreflightError> {
-    let client = connect(config).await?;
+pub async fn take_role(server: &Address) -> Result<(), PreflightError> {
+    let client = connect(server).await?;
     let take = format!("SET ROLE {APP_ROLE}");
     let mut taken = client.batch_execute(&take).await;
     if taken.is_err() && client.batch_execute(&format!("GRANT {APP_ROLE} TO CURRENT_USER")).await.is_ok() {
         taken = client.batch_execute(&take).await;
     }
-    let login = || config.get_user().unwrap_or_default().to_owned();
+    let login = || server.config.get_user().unwrap_or_default().to_owned();
     taken.map_err(|error| PreflightError::RoleRefused { login: login(), error: reason(&error) })
 }
 
-pub(super) async fn connect(config: &Config) -> Result<Session, PreflightError> {
+pub(super) async fn connect(address: &Address) -> Result<Session, PreflightError> {
     let reach = Reach { limit: CONNECT_WITHIN, session: String::new(), sole: true };
-    let opened = Hosts::new(config, reach, Arc::default()).open().await;
+    let opened = Hosts::new(address, reach, Arc::default()).open().await;
     opened.map_err(|error| PreflightError::Unreachable(error.to_string()))
 }
 

@@ -5,6 +5,7 @@
 //! connection, or a connection that was lost or went silent. What does not: no free connection in our own
 //! pool, a refused statement, a caller who left.
 
+use super::address::Address;
 use super::connection::Connection;
 use super::error::StoreError;
 use super::handle::PROBE_PAUSE;
@@ -18,7 +19,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio_postgres::Config;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -65,7 +65,7 @@ pub struct ServerStatus {
 
 impl Server {
     pub(super) fn new(
-        config: &Config,
+        address: &Address,
         settings: &PoolSettings,
         role: Role,
         circuit: Circuit,
@@ -76,7 +76,7 @@ impl Server {
             circuit,
             lag: AtomicU64::new(UNKNOWN),
             read_only: AtomicBool::new(false),
-            pool: pool(config, settings, role, Arc::clone(&suspected))?,
+            pool: pool(address, settings, role, Arc::clone(&suspected))?,
             suspected,
             places: Arc::new(Semaphore::new(settings.size)),
             missing: AtomicUsize::new(0),
@@ -237,14 +237,14 @@ impl Server {
 }
 
 fn pool(
-    config: &Config,
+    address: &Address,
     settings: &PoolSettings,
     role: Role,
     lost: Arc<Notify>,
 ) -> Result<Pool<Hosts>, StoreError> {
     let sole = role == Role::Writer;
     let reach = Reach { limit: settings.connect, session: settings.session_sql(), sole };
-    Pool::builder(Hosts::new(config, reach, lost))
+    Pool::builder(Hosts::new(address, reach, lost))
         .max_size(settings.size)
         .runtime(Runtime::Tokio1)
         .build()

@@ -89,7 +89,7 @@ impl Servers {
             Server::new(config, settings, role, circuit, suspected).map(Arc::new)
         };
         let suspected = Arc::clone(&shared.suspected);
-        let writer = server(&settings.config, Role::Writer, shared.writer.clone(), suspected)?;
+        let writer = server(&settings.writer, Role::Writer, shared.writer.clone(), suspected)?;
         let replicas = settings.replicas.iter().take(MOST_REPLICAS).enumerate();
         let replicas = replicas
             .map(|(number, config)| server(config, Role::Replica, shared.replica(number), Arc::default()));
@@ -105,7 +105,7 @@ impl Servers {
     /// Whether a session can be opened with these settings.
     pub(super) async fn prove(settings: &PoolSettings, within: Duration) -> Result<(), StoreError> {
         let reach = Reach { limit: settings.connect, session: settings.session_sql(), sole: true };
-        let hosts = Hosts::new(&settings.config, reach, Arc::default());
+        let hosts = Hosts::new(&settings.writer, reach, Arc::default());
         match tokio::time::timeout(within, hosts.open()).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(StoreError::Unavailable(error.to_string())),

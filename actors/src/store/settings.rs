@@ -1,4 +1,5 @@
 use crate::postgres::PostgresSettings;
+use crate::tls::TlsSettings;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
@@ -11,6 +12,8 @@ pub struct StoreSettings {
     /// Read-only copies of it, one connection string each.
     #[serde(deserialize_with = "lines")]
     pub replica_urls: Vec<SecretString>,
+    #[serde(default)]
+    pub tls: TlsSettings,
     pub replica_max_lag_ms: u64,
     pub migrate: bool,
     pub pool_size: usize,

@@ -41,7 +41,7 @@ fn is_public(address: IpAddr) -> bool {
                 100 => b & 0xC0 == 64,        // shared by carriers
                 169 => b == 254,              // link-local, where clouds answer with credentials
                 172 => b & 0xF0 == 16,
-                192 => b == 168 || (b == 0 && matches!(c, 0 | 2)),
+                192 => b == 168 || (b == 0 && matches!(c, 0 | 2)) || (b == 88 && c == 99),
                 198 => b & 0xFE == 18 || (b == 51 && c == 100),
                 203 => b == 0 && c == 113,
                 _ => false,
@@ -50,7 +50,12 @@ fn is_public(address: IpAddr) -> bool {
         }
         IpAddr::V6(v6) => match embedded_v4(v6) {
             Some(v4) => is_public(v4),
-            None => v6.segments()[0] & 0xE000 == 0x2000 && v6.segments()[..2] != [0x2001, 0x0DB8],
+            // Global unicast, without what is for tunnels, benchmarks and books.
+            None => match v6.segments() {
+                [0x2001, second, ..] => second > 0x01FF && second != 0x0DB8,
+                [0x3FFF, second, ..] => second > 0x0FFF,
+                [first, ..] => first & 0xE000 == 0x2000,
+            },
         },
     }
 }
@@ -93,6 +98,11 @@ mod tests {
             "64:ff9b::a00:1",
             "2002:7f00:1::",
             "2001:db8::1",
+            "2001:0:7f00:1::1", // Teredo
+            "3fff::1",
+            "::127.0.0.1",
+            "64:ff9b:1::a00:1",
+            "192.88.99.1",
             "ff02::1",
         ] {
             assert!(!is_public(address.parse().unwrap()), "{address}");
@@ -100,8 +110,27 @@ mod tests {
         for address in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "64:ff9b::808:808"] {
             assert!(is_public(address.parse().unwrap()), "{address}");
         }
-        for url in ["http://127.1/", "http://2130706433/", "http://0x7f.1/", "http://[::1]:80/"] {
+        for url in [
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://017700000001/",
+            "http://0x7f000001:8080/",
+            "http://[::1]:80/",
+            "http://[::ffff:7f00:1]/",
+            "http://[::ffff:169.254.169.254]/latest/meta-data",
+            "http://169.254.169.254./",
+            "http://\u{FF11}\u{FF12}\u{FF17}.0.0.1/", // digits of another alphabet
+        ] {
             assert!(is_literal_refused(&Url::parse(url).unwrap()), "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_at_when_it_is_called_and_leads_nowhere_else() {
+        let resolve = |private, name: &str| Reach { private }.resolve(name.parse().expect("a name"));
+        assert!(resolve(false, "localhost").await.is_err());
+        let found = resolve(true, "localhost").await.expect("this machine");
+        assert!(found.count() > 0);
     }
 }

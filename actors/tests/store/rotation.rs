@@ -2,9 +2,10 @@
 
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{
-    ListCollections, PoolSettings, StoreError, StoreHandle, TenantId, migrate, parse_url, take_role,
+    Address, ListCollections, PoolSettings, StoreError, StoreHandle, TenantId, migrate, take_role,
 };
 use mcp_rag_actors::supervise::Tree;
+use mcp_rag_actors::tls::TlsSettings;
 use mcp_rag_chaos::postgres::Cluster;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,7 +15,8 @@ const ROLE: &str = "served";
 
 fn settings(cluster: &Cluster, password: &str) -> PoolSettings {
     PoolSettings {
-        config: parse_url(&cluster.tcp_url(ROLE, password, "rag")).expect("a connection string"),
+        writer: Address::parse(&cluster.tcp_url(ROLE, password, "rag"), &TlsSettings::default())
+            .expect("a connection string"),
         replicas: Vec::new(),
         max_lag: Duration::from_secs(1),
         size: 3,
@@ -42,8 +44,8 @@ async fn a_rotated_password_fails_no_call_a_wrong_one_is_refused_and_the_server_
     cluster.run("postgres", "CREATE DATABASE rag");
     cluster.run("postgres", &format!("CREATE ROLE {ROLE} LOGIN SUPERUSER PASSWORD 'one'"));
     let first = settings(&cluster, "one");
-    migrate(&first.config, true).await.expect("the schema");
-    take_role(&first.config).await.expect("the role");
+    migrate(&first.writer, true).await.expect("the schema");
+    take_role(&first.writer).await.expect("the role");
     let tree = Tree::default();
     let store = StoreHandle::start(&tree, first).await.expect("it starts");
 

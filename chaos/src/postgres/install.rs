@@ -1,5 +1,7 @@
 //! A PostgreSQL installation of our own and the programs in it.
 
+use crate::tls::Pair;
+use crate::workspace;
 use nix::unistd::Uid;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,10 +18,18 @@ pub(super) struct Install {
 
 impl Install {
     pub(super) fn copy() -> Self {
+        let own = || workspace().join(".local/postgres");
+        Self::copy_of(&std::env::var_os("MCP_RAG_POSTGRES_DIR").map_or_else(own, PathBuf::from))
+    }
+
+    /// The one that was built with TLS: `scripts/setup-tls.sh` brings it.
+    pub(super) fn copy_with_tls() -> Self {
+        Self::copy_of(&workspace().join(".local/postgres-tls"))
+    }
+
+    fn copy_of(from: &Path) -> Self {
         let home = tempfile::tempdir().expect("a directory");
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).expect("its rights");
-        let from = std::env::var_os("MCP_RAG_POSTGRES_DIR")
-            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.local/postgres"), PathBuf::from);
         run(Command::new("cp").arg("-a").arg(from).arg(home.path().join("install")));
         let install = Self { account: account(), home };
         install.folder("run");
@@ -34,6 +44,11 @@ impl Install {
             std::os::unix::fs::chown(&path, Some(uid), Some(gid)).expect("its owner");
         }
         path
+    }
+
+    /// Certificate and key as PostgreSQL wants them.
+    pub(super) fn keep(&self, pair: &Pair) {
+        pair.copy_to(self.home.path(), self.account);
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

@@ -39,15 +39,19 @@ impl Layer {
 }
 
 /// Ends with its drop.
-pub(super) struct Haproxy {
+pub struct Haproxy {
     child: Child,
-    pub(super) port: u16,
+    pub port: u16,
     stats: PathBuf,
     _home: TempDir,
 }
 
 impl Haproxy {
-    pub(super) fn start(layer: Layer, replicas: &[u16]) -> Result<Self> {
+    /// In front of replicas at these ports of this machine, who take turns.
+    ///
+    /// # Errors
+    /// HAProxy is not there, or does not start.
+    pub fn start(layer: Layer, replicas: &[u16]) -> Result<Self> {
         let home = tempfile::tempdir()?;
         let (port, stats) = (crate::free_port(), home.path().join("stats"));
         let mode = layer.mode();
@@ -76,7 +80,10 @@ impl Haproxy {
     }
 
     /// Waits until the proxy sends requests to the replica.
-    pub(super) async fn await_up(&self, replica: usize) -> Result<()> {
+    ///
+    /// # Errors
+    /// It does not within a minute.
+    pub async fn await_up(&self, replica: usize) -> Result<()> {
         wait_for(&format!("HAProxy uses replica {replica}"), || self.status(replica) == Some("UP".to_owned()))
             .await
     }

@@ -51,10 +51,10 @@ impl Lab {
     async fn start(tree: &Tree, settings: &Settings) -> Result<(StoreHandle, Models, Tools)> {
         let lock = Arc::new(DataDirLock::acquire(&settings.data_dir)?);
         let connections = postgres::supervise(tree, settings.database.embedded.clone(), lock).await?;
-        store::migrate(&connections.owner, true).await?;
+        store::migrate(&connections.owner.clone().into(), true).await?;
         let models = Models::start(tree, &settings.embedder).await?;
         let tools = Tools::of(&connections).context("the managed PostgreSQL has no socket")?;
-        let store = StoreHandle::start(tree, app::pool(settings, connections.app)?).await?;
+        let store = StoreHandle::start(tree, app::pool(settings, connections.app.clone().into())?).await?;
         Ok((store, models, tools))
     }
 

@@ -17,9 +17,11 @@ mod ingest;
 mod lab;
 mod load;
 mod made;
+mod mcp;
 mod measure;
 mod mixed;
 mod pgbench;
+mod quotas;
 mod report;
 mod requests;
 mod scale;
@@ -52,6 +54,10 @@ pub(super) enum Bench {
     Hop(hop::Hop),
     /// Cached searches with and without the actor hop and the guards, in turns.
     Guards(guards::Guards),
+    /// Calls of MCP tools beside the same by REST, and a route that does nothing.
+    Mcp(mcp::Mcp),
+    /// Cached searches with and without limits, alone and through Redis, and how exactly three servers hold one.
+    Quotas(quotas::Quotas),
     /// Requests of all kinds at a fixed rate, repeated and new ones, reads and writes.
     Mixed(mixed::Mixed),
     /// A whole ingest beside the embedder alone on the same chunks.
@@ -65,16 +71,19 @@ impl Bench {
         }
         // Its server listens on this machine only, for as long as the benchmark takes.
         settings.auth.token = None;
+        settings.auth.jwt.issuer = None;
         let mut interrupt = Interrupt::new()?;
         match self {
             Self::Search(search) => Box::pin(search.run(global, settings, &mut interrupt)).await?,
             Self::Scale(scale) => Box::pin(scale.run(global, settings, &mut interrupt)).await?,
             Self::Chroma(beside) => Box::pin(beside.run(global, settings, &mut interrupt)).await?,
-            Self::Filters(filters) => filters.run(global, settings, &mut interrupt).await?,
+            Self::Filters(filters) => Box::pin(filters.run(global, settings, &mut interrupt)).await?,
             Self::Hop(hop) => hop.run(global, &mut interrupt).await?,
-            Self::Guards(guards) => guards.run(global, settings, &mut interrupt).await?,
-            Self::Mixed(mixed) => mixed.run(global, settings, &mut interrupt).await?,
-            Self::Ingest(ingest) => ingest.run(global, settings, &mut interrupt).await?,
+            Self::Guards(guards) => Box::pin(guards.run(global, settings, &mut interrupt)).await?,
+            Self::Mcp(mcp) => Box::pin(mcp.run(global, settings, &mut interrupt)).await?,
+            Self::Quotas(quotas) => Box::pin(quotas.run(global, settings, &mut interrupt)).await?,
+            Self::Mixed(mixed) => Box::pin(mixed.run(global, settings, &mut interrupt)).await?,
+            Self::Ingest(ingest) => Box::pin(ingest.run(global, settings, &mut interrupt)).await?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -102,7 +102,7 @@ pub(super) fn table(cells: &[Cell]) {
     for name in names {
         let mut line = format!("{name:22}");
         for cell in cells.iter().filter(|cell| cell.name == name) {
-            let Measured { qps, p50_ms, p95_ms } = cell.result;
+            let Measured { qps, p50_ms, p95_ms, .. } = cell.result;
             line.push_str(&format!("{qps:>9.0}{p50_ms:>8.2}{p95_ms:>8.2} "));
         }
         out(line.trim_end());

@@ -19,6 +19,7 @@ pub(super) struct Measured {
     pub(super) qps: f64,
     pub(super) p50_ms: f64,
     pub(super) p95_ms: f64,
+    pub(super) p99_ms: f64,
 }
 
 impl Measured {
@@ -28,7 +29,7 @@ impl Measured {
             let place = (millis.len() as f64 * share).ceil() as usize;
             millis.get(place.saturating_sub(1)).copied().unwrap_or_default()
         };
-        Self { qps: millis.len() as f64 / seconds, p50_ms: at(0.5), p95_ms: at(0.95) }
+        Self { qps: millis.len() as f64 / seconds, p50_ms: at(0.5), p95_ms: at(0.95), p99_ms: at(0.99) }
     }
 }
 

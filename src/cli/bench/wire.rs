@@ -32,19 +32,20 @@ impl Connection {
         self.request.clear();
         write!(
             self.request,
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\n\
+             accept: application/json, text/event-stream\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             self.host,
             body.len()
         )?;
         self.stream.write_all(&self.request)?;
         let mut filled = 0;
         let mut whole = None;
-        while whole.is_none_or(|length| filled < length) {
+        while whole.is_none_or(|end| !is_whole(end, &self.buffer[..filled])) {
             let read = self.stream.read(&mut self.buffer[filled..])?;
             ensure!(read > 0, "the server closed the connection, or its answer is too long");
             filled += read;
             if whole.is_none() {
-                whole = length_of(&self.buffer[..filled])?;
+                whole = end_of(&self.buffer[..filled])?;
             }
         }
         Ok(&self.buffer[..filled])
@@ -57,15 +58,34 @@ pub(super) fn status_of(answer: &[u8]) -> u16 {
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// The length of head and body together, once the head is complete.
-fn length_of(answer: &[u8]) -> Result<Option<usize>> {
+/// Where an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// At this length, head and body together.
+    At(usize),
+    /// With a chunk that is empty.
+    LastChunk,
+}
+
+fn is_whole(end: End, answer: &[u8]) -> bool {
+    match end {
+        End::At(length) => answer.len() >= length,
+        End::LastChunk => answer.ends_with(b"\r\n0\r\n\r\n"),
+    }
+}
+
+/// Known once the head is complete.
+fn end_of(answer: &[u8]) -> Result<Option<End>> {
     let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&answer[..end]).context("the answer's head is not text")?;
     for line in head.lines() {
         if let Some((name, value)) = line.split_once(':')
             && name.eq_ignore_ascii_case("content-length")
         {
-            return Ok(Some(end + 4 + value.trim().parse::<usize>()?));
+            return Ok(Some(End::At(end + 4 + value.trim().parse::<usize>()?)));
+        }
+        if line.eq_ignore_ascii_case("transfer-encoding: chunked") {
+            return Ok(Some(End::LastChunk));
         }
     }
     bail!("an answer without its length")
@@ -78,8 +98,13 @@ mod tests {
     #[test]
     fn an_answers_length_is_known_once_its_head_is_complete() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-        assert_eq!(length_of(&answer[..20]).unwrap(), None);
-        assert_eq!(length_of(answer).unwrap(), Some(answer.len()));
+        assert_eq!(end_of(&answer[..20]).unwrap(), None);
+        assert_eq!(end_of(answer).unwrap(), Some(End::At(answer.len())));
+        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+        assert_eq!(end_of(chunked).unwrap(), Some(End::LastChunk));
+        assert!(
+            is_whole(End::LastChunk, chunked) && !is_whole(End::LastChunk, &chunked[..chunked.len() - 1])
+        );
         assert_eq!(status_of(answer), 200);
     }
 }

@@ -21,7 +21,7 @@ impl Class {
     pub(super) fn of(method: &Method, path: &str) -> Option<Self> {
         let route = path.strip_prefix("/v1/")?;
         match (method, route) {
-            (&Method::GET, "system") => None,
+            (&Method::GET, "system" | "system/metrics") => None,
             (&Method::POST, "search") => Some(Self::Search),
             (&Method::POST, route) if is_search_of_store(route) => Some(Self::Interactive),
             (_, "answers" | "chat/completions") => Some(Self::Answer),
@@ -59,7 +59,15 @@ mod tests {
 
     #[test]
     fn probes_documentation_and_the_servers_own_state_are_never_refused() {
-        for path in ["/health/ready", "/health", "/docs", "/openapi.json", "/metrics", "/v1/system"] {
+        for path in [
+            "/health/ready",
+            "/health",
+            "/docs",
+            "/openapi.json",
+            "/metrics",
+            "/v1/system",
+            "/v1/system/metrics",
+        ] {
             assert_eq!(Class::of(&Method::GET, path), None, "{path}");
         }
     }

@@ -109,10 +109,8 @@ pub(in crate::http) struct PutQuery {
     #[param(format = "uri", max_length = 2048)]
     webhook: Option<String>,
     /// For a body that is not JSON.
-    #[param(max_length = 2048)]
     title: Option<String>,
     /// For a body that is not JSON.
-    #[param(max_length = 4096)]
     uri: Option<String>,
     /// For a body that is not JSON.
     #[param(format = DateTime)]

@@ -187,4 +187,20 @@ mod tests {
         }
         assert_eq!(read(&json!({"temprature": 1})).expect_err("refused").code, Code::UnknownField);
     }
+
+    #[test]
+    fn fuzz_chat_completions() {
+        let seeds: [&[u8]; 2] = [
+            br#"{"model":"mcp-rag","messages":[{"role":"system","content":"Be short."},{"role":"user","content":[{"type":"text","text":"Why?"}]}],"stream":true,"stream_options":{"include_usage":true},"temperature":0.2}"#,
+            br#"{"model":"a","messages":[{"role":"user","content":"x"},{"role":"assistant","content":null}],"collections":["notes"],"filters":{"type":"eq","key":"a","value":1}}"#,
+        ];
+        crate::fuzz::fuzz(&seeds, |bytes| {
+            if let Ok(Value::Object(fields)) = serde_json::from_slice(bytes)
+                && let Ok(request) = ChatRequest::read(fields)
+            {
+                let _ = (request.streams(), request.wants_usage());
+                let _ = request.into_query(None);
+            }
+        });
+    }
 }

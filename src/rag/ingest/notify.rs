@@ -38,7 +38,7 @@ pub struct JobView {
 /// How telling somebody of a job's end went, as far as it was tried.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "what the store keeps, for the OpenAPI document")]
-pub struct WebhookView {
+pub(crate) struct WebhookView {
     url: String,
     delivered: Option<bool>,
     attempts: Option<u32>,

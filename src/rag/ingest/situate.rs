@@ -14,12 +14,13 @@ use super::carry_out::persist;
 use super::prepare::Prepared;
 use super::worker::STEP;
 use crate::error::Error;
+use crate::identity::Identity;
 use crate::rag::Rag;
 use futures_util::{StreamExt, stream};
 use mcp_rag_actors::generator::Completion;
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{Claim, DocumentId, KeepContexts, KnownContexts};
+use mcp_rag_actors::store::{Claim, DocumentId, KeepContexts, KnownContexts, TenantId};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -66,10 +67,16 @@ pub(super) async fn situate(
     let mut seen: HashSet<&[u8]> = HashSet::new();
     let unknown = |at: &usize| !known.contains_key(&hashes[*at]) && seen.insert(&hashes[*at]);
     let missing: Vec<usize> = (0..hashes.len()).filter(unknown).collect();
-    let mut away = None;
+    let (mut away, mut spent) = (None, None);
+    let server = Identity::server(claim.tenant);
     for batch in missing.chunks(BATCH) {
+        spent = rag.quotas.spent(&server, &rag.settings()).await;
+        if spent.is_some() {
+            break; // not worth waiting for midnight
+        }
         let reads: &Prepared = prepared;
-        let replies = stream::iter(batch.iter().copied()).map(|at| ask(rag, reads, at)).buffered(BATCH);
+        let replies =
+            stream::iter(batch.iter().copied()).map(|at| ask(rag, claim.tenant, reads, at)).buffered(BATCH);
         let replies: Vec<Result<String, ModelError>> = replies.collect().await;
         let mut said = Vec::new();
         for (&at, reply) in batch.iter().zip(replies) {
@@ -106,9 +113,11 @@ pub(super) async fn situate(
         return Ok(Situated::Ready(Vec::new()));
     }
     count("missing", without);
-    let reason = away.map_or("the chat model rejected them".to_owned(), |error| {
-        format!("the chat model was away ({})", error.reason())
-    });
+    let reason = match (spent, away) {
+        (Some(spent), _) => format!("the tokens of the chat model are used up ({})", spent.as_str()),
+        (None, Some(error)) => format!("the chat model was away ({})", error.reason()),
+        (None, None) => "the chat model rejected them".to_owned(),
+    };
     Ok(Situated::Ready(vec![format!(
         "context: {without} of {} chunks are indexed without a situating sentence: {reason}; \
          POST /v1/collections/{{name}}/reindex asks for them again",
@@ -131,7 +140,7 @@ fn asked(model: &str, reads: &str) -> Vec<u8> {
     digest.finalize().to_vec()
 }
 
-async fn ask(rag: &Rag, prepared: &Prepared, at: usize) -> Result<String, ModelError> {
+async fn ask(rag: &Rag, tenant: TenantId, prepared: &Prepared, at: usize) -> Result<String, ModelError> {
     let Ok(_place) = rag.context_calls.acquire().await else { return Err(ModelError::NotConfigured) };
     let (start, end) = prepared.chunks.get(at).map_or((0, 0), |chunk| chunk.matched.unwrap_or(chunk.span));
     let offset = |at: i32| usize::try_from(at).unwrap_or_default();
@@ -139,7 +148,11 @@ async fn ask(rag: &Rag, prepared: &Prepared, at: usize) -> Result<String, ModelE
     let chunk = prepared.embedded.get(at).map_or("", String::as_str);
     let user = format!("<document>\n{shown}\n</document>\n\n<chunk>\n{chunk}\n</chunk>");
     let completion = Completion { system: SYSTEM.to_owned(), user, max_output_tokens: REPLY_TOKENS };
-    let reply = rag.generator.complete(completion, Deadline::within(STEP)).await?;
+    let meter = rag.quotas.spending.meter(&Identity::server(tenant), SYSTEM.len() + completion.user.len());
+    let reply = rag.generator.complete(completion, Deadline::within(STEP)).await;
+    meter.ended(&reply.as_ref().map(|(_, usage)| *usage));
+    let (reply, _) = reply?;
+    meter.wrote(reply.len());
     Ok(one_line(&reply))
 }
 

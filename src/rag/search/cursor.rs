@@ -165,4 +165,13 @@ mod tests {
             prop_assert!(Cursor::decode(&String::from_utf8_lossy(&bad)).is_err());
         }
     }
+
+    #[test]
+    fn fuzz_cursors() {
+        let rewritten = vec!["a fox".to_owned(), "b".to_owned()];
+        let good = Cursor { search: [7; 8], state: [8; 8], rewritten, given: vec![3, 5, 900] }.encode();
+        crate::fuzz::fuzz(&[good.as_bytes(), b"", b"AAAA"], |bytes| {
+            let _ = Cursor::decode(&String::from_utf8_lossy(bytes));
+        });
+    }
 }

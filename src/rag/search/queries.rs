@@ -51,14 +51,27 @@ impl Rag {
         let rewritten = match (&query.options.cursor, &query.text) {
             // As on the first page, or the pages would not be of one search.
             (Some(cursor), _) => cursor.rewritten.clone(),
+            (None, Some(_))
+                if query.options.rewrite
+                    && let Some(spent) = self.spent(caller).await =>
+            {
+                degraded.push(Degradation::new("generator", spent.as_str(), "original_query"));
+                Vec::new()
+            }
             (None, Some(text)) if query.options.rewrite => {
                 let most = Duration::from_millis(self.settings().search.rewrite_timeout_ms);
                 // Half of what is left stays for the search without it.
                 let within = caller.deadline.capped(most.min(caller.deadline.remaining() / 2));
+                let meter = self.quotas.spending.meter(&caller.identity, text.len());
                 let rewriting = self.generator.rewrite(text.clone(), within);
                 match rewriting.instrument(info_span!(target: TARGET, "rewrite")).await {
-                    Ok(rewritten) => rewritten,
+                    Ok((rewritten, usage)) => {
+                        meter.wrote(rewritten.iter().map(String::len).sum());
+                        meter.ended(&Ok::<_, Error>(usage));
+                        rewritten
+                    }
                     Err(error) => {
+                        meter.ended(&Err(&error));
                         tracing::debug!(%error, "the query was not rewritten");
                         degraded.push(Degradation::new("generator", error.reason(), "original_query"));
                         Vec::new()

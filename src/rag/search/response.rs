@@ -1,6 +1,7 @@
 //! What a search answers: the documented JSON, and how the cache keeps it.
 
 use crate::error::{Code, Error};
+use crate::quotas::Spent;
 use bytes::Bytes;
 use mcp_rag_actors::store::Plan;
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ pub struct SearchResult {
 /// `{"page": 3}`, `{"slide": 2}` or `{"sheet": "Costs"}`.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "what the store keeps, for the OpenAPI document")]
-pub struct Location {
+pub(crate) struct Location {
     page: Option<u32>,
     slide: Option<u32>,
     sheet: Option<String>,
@@ -113,6 +114,9 @@ impl Degradation {
 
     /// What a caller with `degrade: forbid` gets instead.
     pub(in crate::rag) fn forbidden(&self) -> Error {
+        if let Some(spent) = Spent::ALL.into_iter().find(|spent| spent.as_str() == self.reason) {
+            return spent.error();
+        }
         let message = format!("`degrade` is `forbid` and the stage `{}` is unavailable", self.stage);
         Error::new(Code::Degraded, message).about("degrade")
     }

@@ -67,7 +67,7 @@ impl Report {
         for row in &self.rows {
             let results = format!("{:.2}/{:.0}", row.results, row.wanted);
             let mut line = format!("{:>8}%  {:20}{results:>10}{:>9.3}", row.selected, row.name, row.recall);
-            for (_, Measured { qps, p50_ms, p95_ms }) in &row.cells {
+            for (_, Measured { qps, p50_ms, p95_ms, .. }) in &row.cells {
                 line.push_str(&format!("{qps:>10.0}{p50_ms:>8.2}{p95_ms:>8.2}"));
             }
             out(&line);
