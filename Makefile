@@ -9,6 +9,7 @@ test: ## set up what tests need (a real PostgreSQL and Redis included) and run t
 	./scripts/setup.sh --test
 	./scripts/setup-openai.sh
 	./scripts/setup-mcp.sh
+	./scripts/setup-contract.sh
 	./scripts/setup-tls.sh
 	./scripts/setup-console.sh
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; \

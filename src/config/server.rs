@@ -130,6 +130,14 @@ pub struct AuthSettings {
     pub jwt: Box<JwtSettings>,
 }
 
+impl AuthSettings {
+    /// Whether nobody is let in without a credential.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.token.is_some() || self.keys_only || self.jwt.is_on()
+    }
+}
+
 /// Settings that change while the server runs.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,6 +2,7 @@ use super::admission::{Place, Ticket};
 use super::body::Json;
 use super::search::options::{GroupBy, Queries, RecencyRequest};
 use super::search::{Degrade, ModeName, SearchRequest};
+use super::shapes::{CollectionNames, Filter, Question};
 use super::{ApiError, Principal, State, resource, sse};
 use crate::error::{Code, Error};
 use crate::rag::Caller;
@@ -26,24 +27,30 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AnswerRequest {
+    #[schema(inline, value_type = Question)]
     question: String,
     /// Names of collections; all visible ones by default.
+    #[schema(inline, value_type = Option<CollectionNames>)]
     collections: Option<Vec<String>>,
-    /// Passages to answer from: 1 to 100, 8 by default.
+    /// Passages to answer from: 8 by default.
+    #[schema(minimum = 1, maximum = 100)]
     top_k: Option<u16>,
     #[serde(default)]
     mode: ModeName,
-    #[schema(value_type = Option<Object>)]
     /// Conditions on `attributes`, as in a search.
+    #[schema(value_type = Option<Filter>)]
     filters: Option<Value>,
     /// Leave out passages that score lower.
+    #[schema(minimum = -1_000_000, maximum = 1_000_000)]
     min_score: Option<f32>,
     /// Stop before the passages hold more tokens than this.
+    #[schema(minimum = 1, maximum = 4_294_967_295_i64, format = Int64)]
     pub(crate) max_tokens: Option<u32>,
     #[serde(default)]
     rerank: bool,
     #[serde(default)]
     degrade: Degrade,
+    #[schema(min_items = 1)]
     embedding: Option<Vec<f32>>,
     /// Have the chat model add queries that mean the same as the question.
     #[serde(default)]
@@ -53,16 +60,20 @@ pub(crate) struct AnswerRequest {
     collapse: bool,
     /// Use one passage of each document.
     group_by: Option<GroupBy>,
-    /// 0 to 1: how much being unlike the passages before it counts, beside the score.
+    /// How much being unlike the passages before it counts, beside the score.
+    #[schema(minimum = 0, maximum = 1)]
     diversity: Option<f32>,
     recency: Option<RecencyRequest>,
-    /// 0 to 1: how much of the question the extractive engine must find before it answers; higher abstains more.
+    /// How much of the question the extractive engine must find before it answers; higher abstains more.
+    #[schema(minimum = 0, maximum = 1)]
     min_support: Option<f32>,
     /// Answer as server-sent events: `search`, `delta`, `citation`, then `done` or `error`.
     #[serde(default)]
     stream: bool,
     /// Further instructions for the chat model.
+    #[schema(max_length = 4096)]
     instructions: Option<String>,
+    #[schema(minimum = 1, maximum = 4_294_967_295_i64, format = Int64)]
     max_output_tokens: Option<u32>,
 }
 
@@ -108,9 +119,9 @@ impl AnswerRequest {
 }
 
 /// Answer a question.
-#[utoipa::path(post, path = "/v1/answers", tag = "answers",
+#[utoipa::path(post, path = "/v1/answers", tag = "answers", operation_id = "create",
     request_body(content = AnswerRequest, example = json!({"question": "What happens to a search while the embedder is away?"})),
-    responses((status = 200, body = Answer, description = "the answer, or with `stream: true` its events"), (status = 400), (status = 404, description = "unknown collection"), (status = 503)))]
+    responses((status = 200, content((Answer = "application/json"), (sse::EventForm = "text/event-stream")), description = "the answer, or with `stream: true` its events"), (status = 400), (status = 404, description = "unknown collection"), (status = 503)))]
 pub(super) async fn answer(
     state: Data<State>,
     principal: Principal,

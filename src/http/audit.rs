@@ -20,11 +20,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditQuery {
-    /// 1 to 100, 20 by default.
+    /// 20 by default.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// The id behind which the page begins.
     after: Option<String>,
     /// Of this credential alone: `token`, or a key's id.
+    #[param(max_length = 512)]
     actor: Option<String>,
     /// Only what was refused.
     #[serde(default)]

@@ -5,8 +5,12 @@ use actix_web::dev::Payload;
 use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -77,6 +81,10 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
             format!("the body is not valid UTF-8 (byte {})", error.valid_up_to()),
         )
     })?;
+    // A structure could be read from its fields in their order, which nobody means.
+    if text.trim_start().starts_with('[') {
+        return Err(Error::new(Code::InvalidRequest, "the body is a JSON object, not a list"));
+    }
     // To know where one is costs with every number of a vector: told only where something is wrong.
     if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
@@ -87,6 +95,25 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         .end()
         .map_err(|error| Error::new(Code::InvalidRequest, format!("malformed JSON: {error}")))?;
     Ok(value)
+}
+
+/// An object inside a body: no list of its fields either.
+pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(fields))
+        }
+    }
+
+    deserializer.deserialize_map(Object(PhantomData))
 }
 
 /// A value that was parsed already, under the same rules.
@@ -110,7 +137,6 @@ fn mistake(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -128,6 +154,7 @@ mod tests {
             (b"{\"top_k\":1", Code::InvalidRequest, None),
             (b"{\"top_k\":1} x", Code::InvalidRequest, None),
             (b"{\"top_k\":\xff}", Code::InvalidRequest, None),
+            (b" [1]", Code::InvalidRequest, None),
         ] {
             let error = parse::<Sample>(body).expect_err("refused");
             assert_eq!(error.code, code, "{error:?}");

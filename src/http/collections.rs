@@ -1,8 +1,10 @@
 mod chunking;
 
-use super::body::Json;
+use super::body::{Json, object};
+use super::documents::DeletedView;
 use super::idempotency::Once;
-use super::page::{Page, PageQuery, cursor};
+use super::page::{Page, PageQuery, cursor, page_size};
+use super::shapes::JsonObject;
 use super::{ApiError, Principal, State, resource};
 use crate::error::{Code, Error};
 use crate::rag::Caller;
@@ -42,25 +44,30 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewCollection {
-    /// 1 to 128 letters, digits, `-`, `_` and `.`
+    /// Letters, digits, `-`, `_` and `.`
+    #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._-]+$")]
     name: String,
+    /// In bytes of UTF-8.
     #[serde(default)]
+    #[schema(max_length = 4096)]
     description: String,
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<JsonObject>)]
     metadata: Option<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     chunking: ChunkingChange,
     /// A code or English name (`en`, `german`); an unknown one is searched without stemming.
     #[serde(default)]
+    #[schema(pattern = "^[A-Za-z0-9-]{1,32}$")]
     language: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CollectionChange {
+    #[schema(max_length = 4096)]
     description: Option<String>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<JsonObject>)]
     metadata: Option<Value>,
     /// What is named changes, and a job cuts the collection's documents anew.
     chunking: Option<ChunkingChange>,
@@ -71,7 +78,7 @@ pub(super) struct CollectionView {
     id: String,
     name: String,
     description: String,
-    #[schema(value_type = Object)]
+    #[schema(value_type = JsonObject)]
     metadata: Value,
     language: String,
     chunking: ChunkingView,
@@ -188,7 +195,7 @@ pub(super) async fn list(
     principal: Principal,
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let limit = query.limit()?;
+    let limit = page_size(query.limit)?;
     let after: Option<CollectionId> = cursor("after", query.after.as_ref())?;
     let before: Option<CollectionId> = cursor("before", query.before.as_ref())?;
     let caller = principal.caller(LIMIT);
@@ -291,7 +298,7 @@ pub(super) async fn reindex(
 
 /// Delete a collection with everything in it.
 #[utoipa::path(delete, path = "/v1/collections/{name}", tag = "collections", params(("name" = String, Path)),
-    responses((status = 200, description = "what was deleted: `{deleted: {documents, chunks, embeddings}}`"), (status = 404)))]
+    responses((status = 200, body = DeletedView, description = "what was deleted"), (status = 404)))]
 pub(super) async fn delete(
     state: Data<State>,
     principal: Principal,
@@ -308,5 +315,5 @@ pub(super) async fn delete(
         }
     };
     state.rag.catalog.forget();
-    Ok(HttpResponse::Ok().json(json!({"deleted": receipt})))
+    Ok(HttpResponse::Ok().json(DeletedView::from(receipt)))
 }

@@ -2,7 +2,8 @@ pub(crate) mod accept;
 pub(super) mod matching;
 
 use super::idempotency::Once;
-use super::page::{Order, Page, PageQuery, cursor};
+use super::page::{Order, Page, cursor, page_size};
+use super::shapes::JsonObject;
 use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
@@ -10,11 +11,11 @@ use actix_web::{HttpResponse, guard};
 use mcp_rag_actors::store::{
     DeleteDocument, Document, DocumentId, GetContent, GetDocument, ListDocuments, Receipt,
 };
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -42,11 +43,39 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         );
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DocumentsQuery {
+    /// 20 by default.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+    /// `asc` by default.
+    order: Option<Order>,
+    /// The id behind which the page begins.
+    after: Option<String>,
+    /// The id before which the page ends.
+    before: Option<String>,
+    /// Only documents in this state.
+    #[param(value_type = Option<DocumentStatus>)]
+    status: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+pub(super) enum DocumentStatus {
+    Queued,
+    Running,
+    Ready,
+    Failed,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DocumentView {
     id: String,
     external_id: String,
-    /// queued, running, ready or failed.
+    #[schema(value_type = DocumentStatus)]
     status: String,
     error: Option<String>,
     /// That works on it, or did last: what `POST /v1/jobs/{id}/retry` takes.
@@ -55,7 +84,7 @@ pub(super) struct DocumentView {
     title: String,
     uri: String,
     media_type: String,
-    #[schema(value_type = Object)]
+    #[schema(value_type = JsonObject)]
     attributes: Value,
     acl: Vec<String>,
     /// Searchable chunks.
@@ -94,16 +123,41 @@ impl From<Document> for DocumentView {
     }
 }
 
+/// What a deletion has removed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeletedView {
+    deleted: Counts,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Counts {
+    documents: i64,
+    chunks: i64,
+    embeddings: i64,
+}
+
+impl From<Receipt> for Counts {
+    fn from(Receipt { documents, chunks, embeddings }: Receipt) -> Self {
+        Self { documents, chunks, embeddings }
+    }
+}
+
+impl From<Receipt> for DeletedView {
+    fn from(receipt: Receipt) -> Self {
+        Self { deleted: receipt.into() }
+    }
+}
+
 /// List documents.
 #[utoipa::path(get, path = "/v1/collections/{name}/documents", tag = "documents",
-    params(("name" = String, Path), PageQuery), responses((status = 200, body = Page<DocumentView>)))]
+    params(("name" = String, Path), DocumentsQuery), responses((status = 200, body = Page<DocumentView>)))]
 pub(super) async fn list(
     state: Data<State>,
     principal: Principal,
     name: Path<String>,
-    query: Query<PageQuery>,
+    query: Query<DocumentsQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let limit = query.limit()?;
+    let limit = page_size(query.limit)?;
     if query
         .status
         .as_deref()
@@ -155,7 +209,7 @@ pub(super) async fn get(
 /// Delete a document with its chunks and embeddings.
 #[utoipa::path(delete, path = "/v1/collections/{name}/documents/{external_id}", tag = "documents",
     params(("name" = String, Path), ("external_id" = String, Path)),
-    responses((status = 200, description = "what was deleted: `{deleted: {documents, chunks, embeddings}}`"), (status = 404)))]
+    responses((status = 200, body = DeletedView, description = "what was deleted"), (status = 404)))]
 pub(super) async fn delete(
     state: Data<State>,
     principal: Principal,
@@ -173,13 +227,13 @@ pub(super) async fn delete(
         }
     };
     state.rag.catalog.forget();
-    Ok(HttpResponse::Ok().json(json!({"deleted": receipt})))
+    Ok(HttpResponse::Ok().json(DeletedView::from(receipt)))
 }
 
 /// Get the parsed text that spans point into.
 #[utoipa::path(get, path = "/v1/collections/{name}/documents/{external_id}/content", tag = "documents",
     params(("name" = String, Path), ("external_id" = String, Path)),
-    responses((status = 200, content_type = "text/plain", description = "the parsed text that spans point into"), (status = 404)))]
+    responses((status = 200, body = String, content_type = "text/plain", description = "the parsed text that spans point into"), (status = 404)))]
 pub(super) async fn content(
     state: Data<State>,
     principal: Principal,

@@ -1,7 +1,8 @@
+use super::openapi;
 use super::quotas;
 use crate::error::{Code, Error};
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use mcp_rag_actors::resilience::random;
 use serde_json::{Value, json};
@@ -114,7 +115,12 @@ pub(super) async fn no_such_route() -> Result<HttpResponse, ApiError> {
     Err(ApiError(Error::new(Code::NotFound, "no such route: GET /docs lists them all")))
 }
 
-pub(crate) async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let message = format!("{} is not possible here: GET /docs lists what is", request.method());
-    Err(ApiError(Error::new(Code::MethodNotAllowed, message)))
+pub(crate) async fn wrong_method(request: HttpRequest) -> HttpResponse {
+    let allowed = openapi::methods(request.path());
+    let message = format!("{} is not possible here: {allowed} is", request.method());
+    let mut response = ApiError(Error::new(Code::MethodNotAllowed, message)).error_response();
+    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
 }

@@ -27,10 +27,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[into_params(parameter_in = Query)]
 pub(super) struct ExplainQuery {
     /// A chunk, as a search names it; or `collection` and `external_id`.
+    #[param(pattern = "^chk_[0-9]{1,18}$")]
     chunk_id: Option<String>,
+    #[param(pattern = "^[A-Za-z0-9._-]{1,128}$")]
     collection: Option<String>,
     external_id: Option<String>,
     /// Of this key instead of the caller's own credential; needs `admin`.
+    #[param(pattern = "^key_[0-9]{1,18}$")]
     key: Option<String>,
     /// Of somebody who speaks for these, separated by commas; needs `admin`.
     principals: Option<String>,

@@ -56,7 +56,7 @@ pub(super) struct ExportQuery {
 /// that this is all, `{"complete": {"documents": 2}}`. Without it the stream was cut off.
 #[utoipa::path(get, path = "/v1/collections/{name}/export", tag = "documents",
     params(("name" = String, Path), ExportQuery),
-    responses((status = 200, content_type = "application/x-ndjson", description = "one document per line"), (status = 404)))]
+    responses((status = 200, body = String, content_type = "application/x-ndjson", description = "one document per line"), (status = 404)))]
 pub(super) async fn export(
     state: Data<State>,
     principal: Principal,

@@ -5,8 +5,10 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, http::StatusCode};
 use mcp_rag_actors::resilience::{BreakerState, Deadline};
 use mcp_rag_actors::supervise::ActorState;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 const PROBE: Duration = Duration::from_secs(1);
 
@@ -18,26 +20,42 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(resource("/health").route(web::get().to(overall)));
 }
 
+/// How this replica is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Health {
+    /// `ok`; `degraded`: it can answer; `unavailable`: send requests elsewhere.
+    status: &'static str,
+    checks: BTreeMap<String, HealthCheck>,
+}
+
+/// One thing that this replica depends on.
+#[derive(Serialize, ToSchema)]
+struct HealthCheck {
+    /// `ok`, `degraded` or `unavailable`.
+    status: &'static str,
+    detail: Option<&'static str>,
+}
+
 /// Whether the process serves requests at all: that this runs is the proof.
-#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "always")))]
+#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, body = Health, description = "always")))]
 pub(super) async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"status": "ok", "checks": {}}))
+    HttpResponse::Ok().json(Health { status: "ok", checks: BTreeMap::new() })
 }
 
 /// Whether everything has started.
 ///
 /// The listeners open only then, so that readiness answers this too.
 #[utoipa::path(get, path = "/health/startup", tag = "health",
-    responses((status = 200, description = "`ok`, or `degraded`: it can answer"),
-        (status = 503, description = "`unavailable`: send requests elsewhere")))]
+    responses((status = 200, body = Health, description = "`ok`, or `degraded`: it can answer"),
+        (status = 503, body = Health, description = "`unavailable`: send requests elsewhere")))]
 pub(super) async fn startup(state: Data<State>) -> HttpResponse {
     ready(state).await
 }
 
 /// The same as readiness, for people.
 #[utoipa::path(get, path = "/health", tag = "health",
-    responses((status = 200, description = "`ok`, or `degraded`: it can answer"),
-        (status = 503, description = "`unavailable`: send requests elsewhere")))]
+    responses((status = 200, body = Health, description = "`ok`, or `degraded`: it can answer"),
+        (status = 503, body = Health, description = "`unavailable`: send requests elsewhere")))]
 pub(super) async fn overall(state: Data<State>) -> HttpResponse {
     ready(state).await
 }
@@ -46,12 +64,12 @@ pub(super) async fn overall(state: Data<State>) -> HttpResponse {
 ///
 /// A degraded one can; each check is named with its state.
 #[utoipa::path(get, path = "/health/ready", tag = "health",
-    responses((status = 200, description = "`ok`, or `degraded`: it can answer"),
-        (status = 503, description = "`unavailable`: send requests elsewhere")))]
+    responses((status = 200, body = Health, description = "`ok`, or `degraded`: it can answer"),
+        (status = 503, body = Health, description = "`unavailable`: send requests elsewhere")))]
 pub(super) async fn ready(state: Data<State>) -> HttpResponse {
-    let mut checks = Map::new();
-    let mut check = |name: &str, status: &str, detail: Option<&str>| {
-        checks.insert(name.to_owned(), json!({"status": status, "detail": detail}));
+    let mut checks = BTreeMap::new();
+    let mut check = |name: &str, status: &'static str, detail: Option<&'static str>| {
+        checks.insert(name.to_owned(), HealthCheck { status, detail });
     };
     let database = state.rag.store.probe(Deadline::within(PROBE)).await;
     // An outage that every replica suffers alike: what is cached is still worth asking for.
@@ -112,12 +130,11 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         (false, false) => (StatusCode::OK, "degraded"),
         (false, true) => (StatusCode::OK, "ok"),
     };
-    let body: Value = json!({"status": text, "checks": checks});
     let mut response = HttpResponse::build(status);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.insert_header(("retry-after", "1"));
     }
-    response.json(body)
+    response.json(Health { status: text, checks })
 }
 
 /// Of a database that answers: whether the writer is there and takes writes.

@@ -1,6 +1,6 @@
 use super::admission::{Place, Ticket};
 use super::idempotency::Once;
-use super::page::{Page, PageQuery, cursor};
+use super::page::{NewestQuery, Page, cursor, page_size};
 use super::{ApiError, Principal, State, resource, sse};
 use crate::rag::Caller;
 use crate::rag::ingest::JobView;
@@ -32,13 +32,13 @@ fn id(text: &str) -> Result<JobId, ApiError> {
 }
 
 /// List jobs, newest first.
-#[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(PageQuery), responses((status = 200, body = Page<JobView>)))]
+#[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(NewestQuery), responses((status = 200, body = Page<JobView>)))]
 pub(super) async fn list(
     state: Data<State>,
     principal: Principal,
-    query: Query<PageQuery>,
+    query: Query<NewestQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let limit = query.limit()?;
+    let limit = page_size(query.limit)?;
     let after: Option<JobId> = cursor("after", query.after.as_ref())?;
     let caller = principal.caller(LIMIT);
     let jobs = state.rag.jobs(after, i64::try_from(limit).unwrap_or(100), &caller).await?;
@@ -105,7 +105,7 @@ pub(super) async fn retry(
 /// as `Last-Event-ID`, to any replica, and hears only what has changed since.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs", params(("id" = String, Path),
         ("last-event-id" = Option<String>, Header, description = "id of the last event seen")),
-    responses((status = 200, content_type = "text/event-stream", description = "`progress` events, then `done`"),
+    responses((status = 200, body = sse::EventForm, content_type = "text/event-stream", description = "`progress` events, then `done`"),
         (status = 204, description = "the last event seen was the last one"), (status = 404)))]
 pub(super) async fn events(
     state: Data<State>,

@@ -2,8 +2,9 @@
 //! for an `Idempotency-Key`, since that would keep it.
 
 use super::audited::Made;
-use super::body::Json;
-use super::page::{Page, PageQuery, cursor};
+use super::body::{Json, object};
+use super::page::{NewestQuery, Page, cursor, page_size};
+use super::shapes::{KeyCollections, Principals};
 use super::{ApiError, Principal, State, resource};
 use crate::error::{Code, Error};
 use crate::identity::{Scope, Scopes, Secret};
@@ -36,18 +37,22 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KeyRequest {
-    /// For people: 1 to 128 characters.
+    /// For people.
+    #[schema(min_length = 1, max_length = 128, pattern = r"\S")]
     name: String,
+    #[schema(min_items = 1)]
     scopes: Vec<Scope>,
-    /// Names of the only collections that exist for it, at most 100; all of the tenant's if absent. Not with `admin`.
+    /// Names of the only collections that exist for it; all of the tenant's if absent. Not with `admin`.
+    #[schema(inline, value_type = Option<KeyCollections>)]
     collections: Option<Vec<String>>,
     /// Whom it speaks for, as documents' `acl` name them: `user:alice`, `group:eng`.
     #[serde(default)]
+    #[schema(value_type = Principals)]
     principals: Vec<String>,
     #[serde(default, with = "time::serde::rfc3339::option")]
     expires_at: Option<OffsetDateTime>,
     /// In place of the configured ones (`[quotas.key]`).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     limits: Limits,
 }
 
@@ -55,13 +60,15 @@ pub(super) struct KeyRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct LimitRequest {
     /// In place of all that were set before; `{}`: as configured.
+    #[serde(deserialize_with = "object")]
     limits: Limits,
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RotateRequest {
-    /// How long the old key is still accepted: 0, or up to 30 days; an hour by default.
+    /// How long the old key is still accepted: up to 30 days; an hour by default.
+    #[schema(minimum = 0, maximum = 2_592_000)]
     overlap_seconds: Option<u32>,
     /// Of the new key; as the old one's if absent.
     #[serde(default, with = "time::serde::rfc3339::option")]
@@ -212,13 +219,13 @@ pub(super) async fn create(
 }
 
 /// List keys, newest first.
-#[utoipa::path(get, path = "/v1/keys", tag = "keys", params(PageQuery), responses((status = 200, body = Page<KeyView>)))]
+#[utoipa::path(get, path = "/v1/keys", tag = "keys", params(NewestQuery), responses((status = 200, body = Page<KeyView>)))]
 pub(super) async fn list(
     state: Data<State>,
     principal: Principal,
-    query: Query<PageQuery>,
+    query: Query<NewestQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let limit = query.limit()?;
+    let limit = page_size(query.limit)?;
     let after: Option<KeyId> = cursor("after", query.after.as_ref())?;
     let caller = principal.caller(LIMIT);
     let list = ListKeys { tenant: caller.tenant, after, limit: i64::try_from(limit).unwrap_or(100) };

@@ -27,6 +27,7 @@ pub(crate) mod page;
 pub(crate) mod quotas;
 mod reference;
 pub(crate) mod search;
+pub(crate) mod shapes;
 mod spaces;
 pub(crate) mod sse;
 mod system;
@@ -92,9 +93,7 @@ pub fn public(state: &Data<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .configure(crate::openai::routes)
             .default_service(web::route().to(error::no_such_route));
         let handler = mcp::Handler::new(Arc::clone(&state.rag));
-        let auth = &settings.auth;
-        let guarded = auth.token.is_some() || auth.keys_only || auth.jwt.is_on();
-        let mount = mcp::Mount::new(handler, &settings.mcp, guarded, state.drain.clone());
+        let mount = mcp::Mount::new(handler, &settings.mcp, settings.auth.is_on(), state.drain.clone());
         let protocol = web::resource("/mcp")
             .app_data(Data::new(mount))
             .wrap(actix_web::middleware::from_fn(auth::authenticate))

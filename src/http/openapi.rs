@@ -1,20 +1,21 @@
 //! The OpenAPI document, generated from the code, and a page that shows it without outside assets.
 
-use super::reference::{Common, ErrorBody, ErrorDetail};
+use super::reference::{Common, ErrorBody, ErrorDetail, demand_credentials};
 use super::{
-    answers, audit, collections, documents, explain, export, health, jobs, keys, resource, search, spaces,
-    system,
+    State, answers, audit, collections, documents, explain, export, health, jobs, keys, resource, search,
+    spaces, system,
 };
 use crate::openai::{
     batches, chat, embeddings, files, models, search as store_search, store_files, vector_stores,
 };
 use actix_web::HttpResponse;
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 use utoipa::OpenApi;
+use utoipa::openapi::PathItem;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -91,8 +92,8 @@ use utoipa::OpenApi;
         batches::files,
         batches::cancel,
     ),
-    // `Order` is used by a query parameter alone, which does not register it.
-    components(schemas(ErrorBody, ErrorDetail, super::page::Order)),
+    // What query parameters alone use is not registered by itself.
+    components(schemas(ErrorBody, ErrorDetail, super::page::Order, documents::DocumentStatus, crate::openai::FileStatus)),
     modifiers(&Common),
     tags(
         (name = "search", description = "Find the best chunks by meaning, by keyword, or both."),
@@ -119,14 +120,42 @@ pub fn document() -> String {
     Api::openapi().to_pretty_json().unwrap_or_default()
 }
 
+/// What can be done with a path, as `Allow` lists it. What is not in the document is there to be read.
+///
+/// As OpenAPI has it, a path that is spelled out comes before one with placeholders.
+pub(super) fn methods(path: &str) -> String {
+    static KNOWN: LazyLock<Vec<(Vec<String>, PathItem)>> = LazyLock::new(|| {
+        let segments = |path: &str| path.split('/').map(str::to_owned).collect();
+        Api::openapi().paths.paths.into_iter().map(|(path, item)| (segments(&path), item)).collect()
+    });
+    let asked: Vec<&str> = path.split('/').collect();
+    let fits = |known: &[String]| {
+        let alike = |(known, asked): (&String, &&str)| known.starts_with('{') || known == asked;
+        known.len() == asked.len() && known.iter().zip(&asked).all(alike)
+    };
+    let placeholders = |known: &[String]| known.iter().filter(|segment| segment.starts_with('{')).count();
+    let found = KNOWN.iter().filter(|(known, _)| fits(known)).min_by_key(|(known, _)| placeholders(known));
+    let Some((_, PathItem { get, post, put, patch, delete, .. })) = found else { return "GET".to_owned() };
+    let all = [("GET", get), ("POST", post), ("PUT", put), ("PATCH", patch), ("DELETE", delete)];
+    let allowed: Vec<&str> =
+        all.into_iter().filter(|(_, there)| there.is_some()).map(|(name, _)| name).collect();
+    allowed.join(", ")
+}
+
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/openapi.json").route(web::get().to(json)))
         .service(resource("/docs").route(web::get().to(page)));
 }
 
-async fn json() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(document())
+/// Of a server that lets nobody in without a credential it says so.
+async fn json(state: Data<State>) -> HttpResponse {
+    let mut api = Api::openapi();
+    if state.rag.settings().auth.is_on() {
+        demand_credentials(&mut api);
+    }
+    let json = api.to_pretty_json().unwrap_or_default();
+    HttpResponse::Ok().content_type("application/json").body(json)
 }
 
 async fn page() -> HttpResponse {

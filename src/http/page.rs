@@ -15,16 +15,27 @@ pub(crate) struct Page<T> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
-    /// 1 to 100, 20 by default.
+    /// 20 by default.
+    #[param(minimum = 1, maximum = 100)]
     pub(crate) limit: Option<u16>,
-    /// `asc` or `desc`.
+    /// `asc` by default.
     pub(crate) order: Option<Order>,
     /// The id behind which the page begins.
     pub(crate) after: Option<String>,
     /// The id before which the page ends.
     pub(crate) before: Option<String>,
-    /// Documents only: queued, running, ready or failed.
-    pub(crate) status: Option<String>,
+}
+
+/// Of a list that is newest first.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct NewestQuery {
+    /// 20 by default.
+    #[param(minimum = 1, maximum = 100)]
+    pub(crate) limit: Option<u16>,
+    /// The id behind which the page begins.
+    pub(crate) after: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -34,12 +45,11 @@ pub(crate) enum Order {
     Desc,
 }
 
-impl PageQuery {
-    pub(crate) fn limit(&self) -> Result<usize, Error> {
-        match self.limit.unwrap_or(20) {
-            limit @ 1..=100 => Ok(limit.into()),
-            _ => Err(Error::invalid("limit", "`limit` is between 1 and 100")),
-        }
+/// How many a page holds.
+pub(crate) fn page_size(asked: Option<u16>) -> Result<usize, Error> {
+    match asked.unwrap_or(20) {
+        limit @ 1..=100 => Ok(limit.into()),
+        _ => Err(Error::invalid("limit", "`limit` is between 1 and 100")),
     }
 }
 

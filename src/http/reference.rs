@@ -1,13 +1,16 @@
 //! What every operation of the OpenAPI document has in common: a unique id, the credential, the
 //! errors it may answer with.
 
+mod links;
+
 use super::access::{Needs, needs};
 use super::idempotency::is_remembered;
 use super::quotas;
+use super::shapes;
 use actix_web::http::Method;
 use serde::Serialize;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ArrayItems, Components, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
@@ -47,6 +50,10 @@ const COMMON: [(&str, &str); 6] = [
     ("504", "it took longer than its time limit"),
 ];
 
+/// Of those with a body.
+const WITH_BODY: [(&str, &str); 2] =
+    [("408", "the body took too long to arrive"), ("413", "the body, or what it holds, is too large")];
+
 pub(super) struct Common;
 
 impl Modify for Common {
@@ -56,6 +63,7 @@ impl Modify for Common {
         components.add_security_scheme("bearer", bearer);
         let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key")));
         components.add_security_scheme("api_key", key);
+        refer_to_items(components);
         for (path, item) in &mut api.paths.paths {
             let guarded = path.starts_with("/v1/");
             let named = path.contains('{');
@@ -63,6 +71,7 @@ impl Modify for Common {
                 let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
                 let id = operation.operation_id.take().unwrap_or_default();
                 operation.operation_id = Some(if tag == id { id } else { format!("{tag}_{id}") });
+                specify(operation, path);
                 if guarded {
                     complete(operation, named, needs(&method, path));
                     if quotas::budget(&method, path).is_some() {
@@ -76,10 +85,31 @@ impl Modify for Common {
                 for (status, response) in &mut operation.responses.responses {
                     if let RefOr::T(response) = response {
                         describe(status, response, guarded);
+                        links::add(operation.operation_id.as_deref(), status, response);
                     }
                 }
             }
         }
+    }
+}
+
+/// A page's items are what they are elsewhere: one type for who generates a client, not one for each list.
+fn refer_to_items(components: &mut Components) {
+    for (name, schema) in &mut components.schemas {
+        let Some((_, item)) = name.split_once('_') else { continue };
+        if let RefOr::T(Schema::Object(page)) = schema
+            && let Some(RefOr::T(Schema::Array(data))) = page.properties.get_mut("data")
+        {
+            data.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(item).into()));
+        }
+    }
+}
+
+/// Leaves out that in the development profile no credential is needed.
+pub(super) fn demand_credentials(api: &mut OpenApi) {
+    let none = SecurityRequirement::default();
+    for operation in api.paths.paths.values_mut().flat_map(operations).map(|(_, operation)| operation) {
+        operation.security.iter_mut().for_each(|all| all.retain(|one| *one != none));
     }
 }
 
@@ -95,6 +125,26 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
+/// What parameters of these names are like here.
+fn specify(operation: &mut Operation, path: &str) {
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.retain(|parameter| match parameter {
+        RefOr::T(parameter) => shapes::has_parameter(path, &parameter.name),
+        RefOr::Ref(_) => true,
+    });
+    for parameter in parameters.iter_mut() {
+        let RefOr::T(parameter) = parameter else { continue };
+        if let Some(known) = shapes::parameter(path, &parameter.name) {
+            parameter.schema = Some(known.into());
+        }
+        if let ("limit", Some(RefOr::T(Schema::Object(limit)))) =
+            (parameter.name.as_str(), &mut parameter.schema)
+        {
+            limit.maximum = Some(shapes::longest_page(path).into());
+        }
+    }
+}
+
 /// A write that may be sent again.
 fn repeatable(operation: &mut Operation) {
     let key = ParameterBuilder::new()
@@ -102,7 +152,11 @@ fn repeatable(operation: &mut Operation) {
         .parameter_in(ParameterIn::Header)
         .description(Some("sent again with the same key and bytes it is answered again, and done once"))
         .schema(Some(
-            ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255)),
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .min_length(Some(1))
+                .max_length(Some(255))
+                .pattern(Some("^[!-~]([ -~]*[!-~])?$")),
         ))
         .build();
     operation.parameters.get_or_insert_default().push(RefOr::T(key));
@@ -124,6 +178,11 @@ fn complete(operation: &mut Operation, named: bool, needs: Needs) {
     for (status, meaning) in COMMON {
         let common = || Response::new(meaning).into();
         responses.entry(status.to_owned()).or_insert_with(common);
+    }
+    if operation.request_body.is_some() {
+        for (status, meaning) in WITH_BODY {
+            responses.entry(status.to_owned()).or_insert_with(|| Response::new(meaning).into());
+        }
     }
     if named {
         responses.entry("404".to_owned()).or_insert_with(|| Response::new("").into());

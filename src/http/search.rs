@@ -2,6 +2,7 @@ pub(crate) mod options;
 
 use super::admission::Ticket;
 use super::body::Json;
+use super::shapes::{CollectionNames, Filter};
 use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
 use crate::rag::filter;
@@ -17,6 +18,8 @@ use std::time::Duration;
 use utoipa::ToSchema;
 
 const MAX_COLLECTIONS: usize = 100;
+/// More than any score, and a number that JSON and ours have alike.
+const MOST_SCORE: f32 = 1e6;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(resource("/search").route(web::post().to(search)));
@@ -58,17 +61,21 @@ pub(crate) struct SearchRequest {
     /// Required, except with `embedding` and `mode: dense`: a string, or up to 8 that are searched together.
     pub(crate) query: Option<Queries>,
     /// Names of collections; all visible ones by default.
+    #[schema(inline, value_type = Option<CollectionNames>)]
     pub(crate) collections: Option<Vec<String>>,
-    /// 1 to 100, 10 by default.
+    /// 10 by default.
+    #[schema(minimum = 1, maximum = 100)]
     pub(crate) top_k: Option<u16>,
     #[serde(default)]
     pub(crate) mode: ModeName,
     /// Conditions on `attributes`: `{"type":"eq","key":"lang","value":"en"}`, nested by `and` and `or`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Filter>)]
     pub(crate) filters: Option<Value>,
     /// Leave out results that score lower.
+    #[schema(minimum = -1_000_000, maximum = 1_000_000)]
     pub(crate) min_score: Option<f32>,
     /// Stop before the texts hold more tokens than this.
+    #[schema(minimum = 1, maximum = 4_294_967_295_i64, format = Int64)]
     pub(crate) max_tokens: Option<u32>,
     /// Rerank the fused results; without a configured reranker the response is marked degraded.
     #[serde(default)]
@@ -76,6 +83,7 @@ pub(crate) struct SearchRequest {
     #[serde(default)]
     pub(crate) degrade: Degrade,
     /// A vector in place of the embedded text in the dense leg.
+    #[schema(min_items = 1)]
     pub(crate) embedding: Option<Vec<f32>>,
     /// Have the chat model add queries that mean the same; without one the response is marked degraded.
     #[serde(default)]
@@ -85,7 +93,8 @@ pub(crate) struct SearchRequest {
     pub(crate) collapse: bool,
     /// Give one result of each document.
     pub(crate) group_by: Option<GroupBy>,
-    /// 0 to 1: how much being unlike the results before it counts, beside the score.
+    /// How much being unlike the results before it counts, beside the score.
+    #[schema(minimum = 0, maximum = 1)]
     pub(crate) diversity: Option<f32>,
     pub(crate) recency: Option<RecencyRequest>,
     /// The `next_cursor` of the page before; all other fields but `top_k` and `max_tokens` stay the same.
@@ -112,8 +121,9 @@ impl SearchRequest {
             return Err(Error::invalid("embedding", "`embedding` has no use in the mode `lexical`"));
         }
         let embedding = self.embedding.map(|vector| direction(&vector)).transpose()?;
-        if self.min_score.is_some_and(|score| !score.is_finite()) {
-            return Err(Error::invalid("min_score", "`min_score` is a finite number"));
+        if self.min_score.is_some_and(|score| !(-MOST_SCORE..=MOST_SCORE).contains(&score)) {
+            let message = format!("`min_score` is between -{MOST_SCORE} and {MOST_SCORE}");
+            return Err(Error::invalid("min_score", message));
         }
         if self.rerank && query.is_none() {
             return Err(Error::invalid("rerank", "`rerank` needs a `query`"));

@@ -2,6 +2,7 @@
 
 use super::body::Json;
 use super::page::Page;
+use super::shapes::{CollectionNames, Questions};
 use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
 use crate::rag::search::MAX_QUERY_BYTES;
@@ -10,7 +11,6 @@ use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use mcp_rag_actors::store::{MOST_SPACES, MeasureSpace, Space, SpaceId, SpaceSize, SpaceState};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::time::Duration;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -115,13 +115,24 @@ enum WhichModel {
 #[serde(deny_unknown_fields)]
 pub(super) struct CompareRequest {
     #[serde(default)]
+    #[schema(inline, value_type = Questions)]
     queries: Vec<String>,
-    /// Beginnings of stored chunks to ask with, besides: at most 100, and 50 when there are no queries.
+    /// Beginnings of stored chunks to ask with, besides: 50 by default when there are no queries.
+    #[schema(minimum = 0, maximum = 100)]
     sample: Option<usize>,
-    /// Results of each to compare, 1 to 100.
+    /// Results of each to compare, 10 by default.
     #[serde(default = "ten")]
+    #[schema(minimum = 1, maximum = 100)]
     k: u16,
+    #[schema(inline, value_type = Option<CollectionNames>)]
     collections: Option<Vec<String>>,
+}
+
+/// A space and the job that works on it, if there is one.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SpaceJob {
+    space: SpaceView,
+    job: Option<String>,
 }
 
 fn ten() -> u16 {
@@ -145,7 +156,7 @@ pub(super) async fn list(state: Data<State>, principal: Principal) -> Result<Htt
 ///
 /// In the background: searches and ingests go on, and what is published meanwhile goes into both spaces.
 #[utoipa::path(post, path = "/v1/spaces", tag = "spaces", request_body = BuildRequest,
-    responses((status = 202, description = "`{space, job}`"), (status = 200, description = "it is complete: `{space, job: null}`"),
+    responses((status = 202, body = SpaceJob), (status = 200, body = SpaceJob, description = "it is complete: there is no job"),
         (status = 409, description = "no second model is configured, or there are too many spaces")))]
 pub(super) async fn build(
     state: Data<State>,
@@ -157,7 +168,7 @@ pub(super) async fn build(
         WhichModel::Next => Which::Next,
     };
     let (space, job) = state.rag.build_space(which, &principal.caller(LIMIT)).await?;
-    let body = json!({"space": SpaceView::of(&state, &space, None), "job": job.map(|job| job.to_string())});
+    let body = SpaceJob { space: SpaceView::of(&state, &space, None), job: job.map(|job| job.to_string()) };
     Ok(if job.is_some() { HttpResponse::Accepted() } else { HttpResponse::Ok() }.json(body))
 }
 
@@ -208,14 +219,14 @@ pub(super) async fn rollback(
 
 /// Remove a space that is not searched: its index and its rows go in the background.
 #[utoipa::path(delete, path = "/v1/spaces/{id}", tag = "spaces", params(("id" = String, Path)),
-    responses((status = 202, description = "`{space, job}`"), (status = 404), (status = 409, description = "it is searched")))]
+    responses((status = 202, body = SpaceJob), (status = 404), (status = 409, description = "it is searched")))]
 pub(super) async fn remove(
     state: Data<State>,
     principal: Principal,
     path: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let (space, job) = state.rag.remove_space(id(&path)?, &principal.caller(LIMIT)).await?;
-    let body = json!({"space": SpaceView::of(&state, &space, None), "job": job.to_string()});
+    let body = SpaceJob { space: SpaceView::of(&state, &space, None), job: Some(job.to_string()) };
     Ok(HttpResponse::Accepted().json(body))
 }
 

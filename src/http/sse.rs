@@ -2,13 +2,27 @@ use actix_web::HttpResponse;
 use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt};
 use mcp_rag_actors::resilience::random;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use utoipa::ToSchema;
 
 /// Proxies and clients give up on silent streams.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// One event of a stream, as those read it who take streams apart.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ServerSentEvent)]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+pub(crate) struct EventForm {
+    event: Option<String>,
+    /// JSON.
+    data: Option<String>,
+    id: Option<String>,
+    /// Milliseconds to wait before coming back.
+    retry: Option<u32>,
+}
 
 /// One server-sent event.
 pub(super) fn event(name: &str, data: &impl Serialize) -> Bytes {

@@ -22,6 +22,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryQuery {
     /// The `at` of a point: only those after it.
+    #[param(format = DateTime)]
     after: Option<String>,
 }
 
@@ -33,7 +34,7 @@ pub(super) struct HistoryView {
 
 /// The supervision tree in start order, pools, cache, settings and build.
 #[utoipa::path(get, path = "/v1/system", tag = "system",
-    responses((status = 200, description = "`{actors, breakers, pools, cache, admission, config, build}`")))]
+    responses((status = 200, body = Object, description = "`{actors, breakers, pools, cache, admission, config, build}`")))]
 pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpResponse, ApiError> {
     let deadline = Deadline::within(Duration::from_secs(1));
     let pools = state.rag.store.pool_status(deadline).await.ok();

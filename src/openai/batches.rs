@@ -1,9 +1,10 @@
-use super::chunking::ChunkingStrategy;
+use super::chunking::{ChunkingStrategy, StrategyForm};
 use super::page::{List, ListQuery};
 use super::store_files::{MOST_FILES, StoreFileView, Wanted, attachments, page_of};
 use super::vector_stores::{FileCountsView, in_use};
 use super::{LIMIT, POLL, WRITE_LIMIT, body, ids};
 use crate::error::{Code, Error};
+use crate::http::shapes::{self, Attributes, FileIds};
 use crate::http::{ApiError, Principal, State};
 use crate::rag::Caller;
 use actix_web::web::{self, Data, Path, Query};
@@ -17,22 +18,27 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewFileBatch {
     /// Up to 2,000 uploaded files; or else `files`.
+    #[schema(inline, value_type = Option<FileIds>)]
     file_ids: Option<Vec<String>>,
     /// The same, each with what it has of its own.
+    #[schema(max_items = 2000)]
     files: Option<Vec<NewBatchFile>>,
     /// With `file_ids`: of all of them.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Attributes>)]
     attributes: Option<Map<String, Value>>,
     /// With `file_ids`: of all of them.
+    #[schema(value_type = Option<StrategyForm>)]
     chunking_strategy: Option<ChunkingStrategy>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewBatchFile {
+    #[schema(inline, value_type = shapes::FileId)]
     file_id: String,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Attributes>)]
     attributes: Option<Map<String, Value>>,
+    #[schema(value_type = Option<StrategyForm>)]
     chunking_strategy: Option<ChunkingStrategy>,
 }
 

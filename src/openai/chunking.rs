@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 const SIZES: std::ops::RangeInclusive<u32> = 100..=4096;
 
 /// How a file is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ChunkingStrategy {
     /// As the vector store says.
@@ -18,18 +18,64 @@ pub(crate) enum ChunkingStrategy {
     },
 }
 
+/// The form of a [`ChunkingStrategy`], whose own would not say that it has no other fields.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = ChunkingStrategy)]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+pub(crate) enum StrategyForm {
+    Auto(AutoChunking),
+    Static(StaticChunking),
+}
+
+/// As the vector store says.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+pub(crate) struct AutoChunking {
+    #[serde(rename = "type")]
+    kind: Auto,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = AutoChunkingType)]
+enum Auto {
+    Auto,
+}
+
+/// Of a size and an overlap in tokens.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+pub(crate) struct StaticChunking {
+    #[serde(rename = "type")]
+    kind: Static,
+    #[serde(rename = "static")]
+    sizes: Sizes,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = StaticChunkingType)]
+enum Static {
+    Static,
+}
+
 /// In tokens of the embedding model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sizes {
-    /// 100 to 4,096.
+    #[schema(minimum = 100, maximum = 4096)]
     max_chunk_size_tokens: u32,
     /// At most half of it.
+    #[schema(minimum = 0, maximum = 2048)]
     chunk_overlap_tokens: u32,
 }
 
 /// What is in force.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = FileChunkingView)]
 pub(crate) struct ChunkingView {
     /// `static`
     #[serde(rename = "type")]

@@ -3,6 +3,7 @@
 use super::body;
 use super::models::{OWN, embedders, unknown};
 use crate::error::{Code, Error};
+use crate::http::shapes::{Input, Inputs};
 use crate::http::{ApiError, Principal, State};
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
@@ -26,6 +27,7 @@ pub(crate) struct EmbeddingRequest {
     /// One of `GET /v1/models` that embeds; `mcp-rag` is the first of them.
     model: String,
     /// Only what the model has.
+    #[schema(minimum = 1, maximum = 16_000)]
     dimensions: Option<usize>,
     #[serde(default)]
     encoding_format: Encoding,
@@ -41,12 +43,11 @@ pub(crate) struct EmbeddingRequest {
 }
 
 /// The form of an input; `texts` reads it.
-#[derive(Serialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "for the OpenAPI document")]
 enum TextOrTexts {
-    One(String),
-    Many(Vec<String>),
+    One(#[schema(inline)] Input),
+    Many(#[schema(inline)] Inputs),
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]

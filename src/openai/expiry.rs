@@ -20,7 +20,8 @@ const NOTE: Duration = Duration::from_secs(5);
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExpiresAfter {
     anchor: Anchor,
-    /// 1 to 365, since it was used last.
+    /// Since it was used last.
+    #[schema(minimum = 1, maximum = 365)]
     days: i32,
 }
 

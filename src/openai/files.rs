@@ -1,5 +1,5 @@
 use super::content::attachment;
-use super::page::{List, ListQuery};
+use super::page::{DeletedObject, List, ListQuery};
 use super::{LIMIT, WRITE_LIMIT, ids, upload};
 use crate::error::{Code, Error};
 use crate::http::admission::Ticket;
@@ -14,8 +14,7 @@ use mcp_rag_actors::store::{
     CreateFile, DeleteDocument, DeleteFile, DocumentsOfFile, File, FileId, GetFileContent, GetFiles,
     ListFiles, StoreFileId,
 };
-use serde::Serialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -24,19 +23,39 @@ use utoipa::ToSchema;
 const STEP: u16 = 100;
 
 /// What the form holds.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "what the form is like, for the OpenAPI document; `upload` reads it")]
 pub(crate) struct UploadForm {
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
-    /// assistants, batch, evals, fine-tune, user_data or vision.
-    purpose: String,
-    /// `created_at`, with `expires_after[seconds]`.
-    #[schema(rename = "expires_after[anchor]")]
-    anchor: Option<String>,
-    /// 3600 to 2592000.
-    #[schema(rename = "expires_after[seconds]")]
+    purpose: FilePurpose,
+    /// With `expires_after[seconds]`.
+    #[serde(default, rename = "expires_after[anchor]")]
+    #[schema(nullable = false)]
+    anchor: Option<FileAnchor>,
+    /// With `expires_after[anchor]`.
+    #[serde(default, rename = "expires_after[seconds]")]
+    #[schema(nullable = false, minimum = 3600, maximum = 2_592_000)]
     seconds: Option<u32>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum FilePurpose {
+    Assistants,
+    Batch,
+    Evals,
+    #[serde(rename = "fine-tune")]
+    FineTune,
+    UserData,
+    Vision,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum FileAnchor {
+    CreatedAt,
 }
 
 /// An uploaded file.
@@ -159,7 +178,7 @@ pub(crate) async fn get(
 
 /// Get an uploaded file's bytes.
 #[utoipa::path(get, path = "/v1/files/{file_id}/content", tag = "files", params(("file_id" = String, Path)),
-    responses((status = 200, content_type = "application/octet-stream", description = "the bytes as they came"), (status = 404)))]
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream", description = "the bytes as they came"), (status = 404)))]
 pub(crate) async fn content(
     state: Data<State>,
     principal: Principal,
@@ -174,7 +193,7 @@ pub(crate) async fn content(
 
 /// Delete an uploaded file, and take it out of all vector stores.
 #[utoipa::path(delete, path = "/v1/files/{file_id}", tag = "files", params(("file_id" = String, Path)),
-    responses((status = 200, description = "`{id, object: \"file\", deleted: true}`"), (status = 404)))]
+    responses((status = 200, body = DeletedObject), (status = 404)))]
 pub(crate) async fn delete(
     state: Data<State>,
     principal: Principal,
@@ -201,5 +220,5 @@ pub(crate) async fn delete(
         }
     }
     state.rag.seen_by(caller).call(DeleteFile { tenant, id: file }, caller.deadline).await?;
-    Ok(HttpResponse::Ok().json(json!({"id": *id, "object": "file", "deleted": true})))
+    Ok(HttpResponse::Ok().json(DeletedObject::new(&id, "file")))
 }

@@ -22,6 +22,8 @@ pub(crate) mod store_files;
 mod upload;
 pub(crate) mod vector_stores;
 
+pub(crate) use page::FileStatus;
+
 use crate::http::resource;
 use actix_web::web::{self, ServiceConfig};
 use std::time::Duration;

@@ -25,11 +25,26 @@ impl<T> List<T> {
     }
 }
 
+/// What was deleted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeletedObject {
+    id: String,
+    object: &'static str,
+    deleted: bool,
+}
+
+impl DeletedObject {
+    pub(super) fn new(id: &str, object: &'static str) -> Self {
+        Self { id: id.to_owned(), object, deleted: true }
+    }
+}
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
-    /// 1 to 100, 20 by default; of files 1 to 10,000, 10,000 by default.
+    /// 20 by default; of uploaded files 10,000.
+    #[param(minimum = 1)]
     pub(super) limit: Option<u16>,
     /// By creation: `desc` by default, or `asc`.
     pub(super) order: Option<Order>,
@@ -37,10 +52,21 @@ pub(crate) struct ListQuery {
     pub(super) after: Option<String>,
     /// The id before which the page ends.
     pub(super) before: Option<String>,
-    /// Files of a vector store only: `in_progress`, `completed`, `failed` or `cancelled`.
+    /// Only files in this state.
+    #[param(value_type = Option<FileStatus>)]
     pub(super) filter: Option<String>,
-    /// Uploaded files only.
+    /// Only files for this.
     pub(super) purpose: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+pub(crate) enum FileStatus {
+    InProgress,
+    Completed,
+    Failed,
+    Cancelled,
 }
 
 const STATES: [&str; 4] = ["in_progress", "completed", "failed", "cancelled"];

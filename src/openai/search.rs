@@ -5,6 +5,7 @@ use crate::http::admission::Ticket;
 use crate::http::body::Json;
 use crate::http::search::SearchRequest;
 use crate::http::search::options::Queries;
+use crate::http::shapes::Filter;
 use crate::http::{ApiError, Principal, State};
 use crate::rag::ingest::filename_of;
 use crate::rag::search::{Degradation, SearchResult};
@@ -25,9 +26,10 @@ pub(crate) struct StoreSearch {
     /// A string, or up to 8 that are searched together.
     query: Queries,
     /// `{"type":"eq|ne|gt|gte|lt|lte|in|nin","key","value"}`, nested by `and` and `or`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Filter>)]
     filters: Option<Value>,
-    /// 1 to 50, 10 by default.
+    /// 10 by default.
+    #[schema(minimum = 1, maximum = 50)]
     max_num_results: Option<u16>,
     ranking_options: Option<RankingOptions>,
     /// Have the chat model add queries that mean the same.
@@ -41,7 +43,8 @@ pub(crate) struct StoreSearch {
 struct RankingOptions {
     #[serde(default)]
     ranker: Ranker,
-    /// 0 to 1: leave out results that score lower.
+    /// Leave out results that score lower.
+    #[schema(minimum = 0, maximum = 1)]
     score_threshold: Option<f32>,
 }
 
@@ -90,6 +93,12 @@ pub(crate) struct TextContent {
     text: String,
 }
 
+impl TextContent {
+    pub(super) fn of(text: String) -> Self {
+        Self { kind: "text", text }
+    }
+}
+
 /// How scores become numbers between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scale {
@@ -126,7 +135,7 @@ fn view(result: SearchResult, scale: Scale) -> StoreSearchResult {
         filename,
         score: scale.shown(result.score, result.scores.rerank.is_some()),
         attributes: pairs::shown(result.attributes, true),
-        content: vec![TextContent { kind: "text", text: result.text }],
+        content: vec![TextContent::of(result.text)],
     }
 }
 

@@ -1,9 +1,11 @@
-use super::chunking::{ChunkingStrategy, ChunkingView};
-use super::page::{List, ListQuery};
+use super::chunking::{ChunkingStrategy, ChunkingView, StrategyForm};
+use super::page::{DeletedObject, FileStatus, List, ListQuery};
+use super::search::TextContent;
 use super::vector_stores::in_use;
 use super::{LIMIT, POLL, WRITE_LIMIT, ids, pairs};
 use crate::error::Error;
 use crate::http::body::Json;
+use crate::http::shapes::{self, Attributes};
 use crate::http::{ApiError, Principal, State};
 use crate::rag::Caller;
 use crate::rag::ingest::{Attachment, filename_of};
@@ -14,7 +16,7 @@ use mcp_rag_actors::store::{
     StoreFile, StoreFileId,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use utoipa::ToSchema;
 
@@ -24,17 +26,18 @@ pub(super) const MOST_FILES: usize = 2000;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewStoreFile {
+    #[schema(inline, value_type = shapes::FileId)]
     file_id: String,
-    /// Up to 16 pairs of a key and a string, a number or a boolean.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Attributes>)]
     attributes: Option<Map<String, Value>>,
+    #[schema(value_type = Option<StrategyForm>)]
     chunking_strategy: Option<ChunkingStrategy>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StoreFileChange {
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Attributes>)]
     attributes: Option<Map<String, Value>>,
 }
 
@@ -46,13 +49,27 @@ pub(crate) struct StoreFileView {
     object: &'static str,
     created_at: i64,
     vector_store_id: String,
-    /// `in_progress`, `completed`, `cancelled` or `failed`.
+    #[schema(value_type = FileStatus)]
     status: String,
     last_error: Option<LastError>,
     usage_bytes: i64,
     #[schema(value_type = Object)]
     attributes: Value,
     chunking_strategy: ChunkingView,
+}
+
+/// The text of a file, in one piece.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FileContentPage {
+    /// `vector_store.file_content.page`
+    object: &'static str,
+    file_id: String,
+    filename: String,
+    #[schema(value_type = Object)]
+    attributes: Value,
+    data: Vec<TextContent>,
+    has_more: bool,
+    next_page: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -281,7 +298,7 @@ pub(crate) async fn update(
 /// Take a file out of a vector store; an uploaded file stays.
 #[utoipa::path(delete, path = "/v1/vector_stores/{vector_store_id}/files/{file_id}", tag = "vector_stores",
     operation_id = "delete_file", params(("vector_store_id" = String, Path), ("file_id" = String, Path)),
-    responses((status = 200, description = "`{id, object: \"vector_store.file.deleted\", deleted: true}`"), (status = 404)))]
+    responses((status = 200, body = DeletedObject), (status = 404)))]
 pub(crate) async fn delete(
     state: Data<State>,
     principal: Principal,
@@ -293,13 +310,13 @@ pub(crate) async fn delete(
     let delete = DeleteDocument { tenant: caller.tenant, collection, external_id };
     state.rag.seen_by(caller).call(delete, caller.deadline).await?;
     state.rag.catalog.forget();
-    Ok(HttpResponse::Ok().json(json!({"id": path.1, "object": "vector_store.file.deleted", "deleted": true})))
+    Ok(HttpResponse::Ok().json(DeletedObject::new(&path.1, "vector_store.file.deleted")))
 }
 
 /// Get the parsed text of a file of a vector store.
 #[utoipa::path(get, path = "/v1/vector_stores/{vector_store_id}/files/{file_id}/content", tag = "vector_stores",
     operation_id = "file_content", params(("vector_store_id" = String, Path), ("file_id" = String, Path)),
-    responses((status = 200, description = "`{object, data: [{type: \"text\", text}], has_more: false, next_page: null}`"), (status = 404, description = "it is not there, or not searchable yet")))]
+    responses((status = 200, body = FileContentPage), (status = 404, description = "it is not there, or not searchable yet")))]
 pub(crate) async fn content(
     state: Data<State>,
     principal: Principal,
@@ -312,13 +329,13 @@ pub(crate) async fn content(
         filename_of(&file.external_id).map_or(file.external_id.as_str(), |(_, name)| name).to_owned();
     let get = GetContent { tenant: caller.tenant, collection, external_id: file.external_id };
     let text = state.rag.seen_by(caller).call(get, caller.deadline).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "object": "vector_store.file_content.page",
-        "file_id": path.1,
-        "filename": filename,
-        "attributes": pairs::shown(file.attributes, true),
-        "data": [{"type": "text", "text": text}],
-        "has_more": false,
-        "next_page": null,
-    })))
+    Ok(HttpResponse::Ok().json(FileContentPage {
+        object: "vector_store.file_content.page",
+        file_id: path.into_inner().1,
+        filename,
+        attributes: pairs::shown(file.attributes, true),
+        data: vec![TextContent::of(text)],
+        has_more: false,
+        next_page: None,
+    }))
 }

@@ -1,11 +1,12 @@
 use super::body::given;
-use super::chunking::ChunkingStrategy;
+use super::chunking::{ChunkingStrategy, StrategyForm};
 use super::expiry::ExpiresAfter;
-use super::page::{List, ListQuery};
+use super::page::{DeletedObject, List, ListQuery};
 use super::store_files::{MOST_FILES, Wanted, attachments};
 use super::{LIMIT, WRITE_LIMIT, expiry, ids, pairs};
 use crate::error::{Code, Error};
 use crate::http::body::Json;
+use crate::http::shapes::{FileIds, Metadata};
 use crate::http::{ApiError, Principal, State};
 use crate::rag::Caller;
 use actix_web::HttpResponse;
@@ -15,7 +16,7 @@ use mcp_rag_actors::store::{
     GetVectorStore, ListVectorStores, UpdateVectorStore, VectorStore,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -28,27 +29,31 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewVectorStore {
-    /// Up to 256 characters; several may have the same.
+    /// Several may have the same.
+    #[schema(max_length = 256)]
     name: Option<String>,
+    #[schema(max_length = 4096)]
     description: Option<String>,
-    /// Up to 2,000 uploaded files to put into it.
+    /// Uploaded files to put into it.
+    #[schema(inline, value_type = Option<FileIds>)]
     file_ids: Option<Vec<String>>,
     /// Of these files, and of those added later without one of their own.
+    #[schema(value_type = Option<StrategyForm>)]
     chunking_strategy: Option<ChunkingStrategy>,
     expires_after: Option<ExpiresAfter>,
-    /// Up to 16 pairs of strings.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Metadata>)]
     metadata: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VectorStoreChange {
+    #[schema(max_length = 256)]
     name: Option<String>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<ExpiresAfter>)]
     expires_after: Option<Option<ExpiresAfter>>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Metadata>)]
     metadata: Option<Map<String, Value>>,
 }
 
@@ -268,7 +273,7 @@ pub(crate) async fn update(
 /// Delete a vector store, its collection and all documents in it; uploaded files stay.
 #[utoipa::path(delete, path = "/v1/vector_stores/{vector_store_id}", tag = "vector_stores",
     params(("vector_store_id" = String, Path)),
-    responses((status = 200, description = "`{id, object: \"vector_store.deleted\", deleted: true}`"), (status = 404)))]
+    responses((status = 200, body = DeletedObject), (status = 404)))]
 pub(crate) async fn delete(
     state: Data<State>,
     principal: Principal,
@@ -279,7 +284,7 @@ pub(crate) async fn delete(
     let delete = DeleteCollection { tenant: caller.tenant, id: collection.id };
     state.rag.seen_by(caller).call(delete, caller.deadline).await?;
     state.rag.catalog.forget();
-    Ok(HttpResponse::Ok().json(json!({"id": *id, "object": "vector_store.deleted", "deleted": true})))
+    Ok(HttpResponse::Ok().json(DeletedObject::new(&id, "vector_store.deleted")))
 }
 
 #[cfg(test)]

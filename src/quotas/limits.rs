@@ -16,22 +16,29 @@ const SECOND: u64 = 1_000_000_000;
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_000_000)]
     pub search_per_second: Option<u64>,
     /// Searches at once after a pause; 0: those of a second.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_000_000)]
     pub search_burst: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_000_000)]
     pub answers_per_minute: Option<u64>,
     /// Answers at once after a pause; 0: those of a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_000_000)]
     pub answers_burst: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_099_511_627_776_i64)]
     pub ingest_bytes_per_second: Option<u64>,
     /// Bytes at once after a pause, at least the largest body; 0: those of a second.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_099_511_627_776_i64)]
     pub ingest_burst_bytes: Option<u64>,
     /// Tokens of the chat model, read and written, from midnight to midnight (UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_125_899_906_842_624_i64)]
     pub llm_tokens_per_day: Option<u64>,
 }
 

@@ -61,6 +61,7 @@ pub struct Side {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SideLatency)]
 pub struct Latency {
     pub p50: f64,
     pub p95: f64,

@@ -61,8 +61,10 @@ fn unknown_routes_and_methods_answer_in_the_documented_form() {
         (Method::DELETE, "/openapi.json"),
         (Method::POST, "/docs"),
     ] {
-        let error =
-            server.send(method.clone(), path, "application/json", "{}").error(405, "method_not_allowed");
+        let reply = server.send(method.clone(), path, "application/json", "{}");
+        let allowed = reply.header("allow");
+        assert!(!allowed.is_empty() && !allowed.contains(method.as_str()), "{method} {path}: {allowed}");
+        let error = reply.error(405, "method_not_allowed");
         assert!(
             error["message"].as_str().is_some_and(|text| text.contains(method.as_str())),
             "{method} {path}"

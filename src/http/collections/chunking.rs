@@ -35,11 +35,14 @@ pub(in crate::http) enum ContextName {
 pub(in crate::http) struct ChunkingChange {
     /// `structure` by default.
     strategy: Option<StrategyName>,
-    /// 32 to 8,192; 256 by default.
+    /// 256 by default.
+    #[schema(minimum = 32, maximum = 8192)]
     max_tokens: Option<u32>,
     /// Repeated from the chunk before: at most half of `max_tokens`; 32 by default.
+    #[schema(minimum = 0, maximum = 4096)]
     overlap_tokens: Option<u32>,
-    /// Of `sentence_window`: sentences on either side, 1 to 10; 3 by default.
+    /// Of `sentence_window`: sentences on either side; 3 by default.
+    #[schema(minimum = 1, maximum = 10)]
     window_sentences: Option<u32>,
     /// `none` by default; `llm` needs a chat model.
     context: Option<ContextName>,

@@ -4,6 +4,7 @@ use super::{DocumentView, LIMIT};
 use crate::error::{Code, Error};
 use crate::http::admission::Ticket;
 use crate::http::idempotency::Once;
+use crate::http::shapes::{Acl, Base64, JsonObject};
 use crate::http::{ApiError, Principal, State, body, upload};
 use crate::rag::ingest::{Incoming, Rejected, VectorsView, Wish};
 use actix_web::dev::Payload;
@@ -14,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mcp_rag_actors::store::{Class, GetDocument};
 use mcp_rag_text::parse::MediaType;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::str::FromStr;
 use std::time::Duration;
@@ -27,23 +28,28 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewDocument {
     /// In NDJSON only; otherwise it is part of the path.
+    #[schema(min_length = 1, max_length = 512)]
     pub(crate) external_id: Option<String>,
     /// The document as text; or else `content`.
     pub(crate) text: Option<String>,
     /// The document's bytes in base64, for formats that are not text.
+    #[schema(inline, value_type = Option<Base64>)]
     pub(crate) content: Option<String>,
     #[serde(default)]
+    #[schema(max_length = 2048)]
     pub(crate) title: String,
     #[serde(default)]
+    #[schema(max_length = 4096)]
     pub(crate) uri: String,
     /// `text/plain` if absent; the error for an unknown one lists all.
     pub(crate) media_type: Option<String>,
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<JsonObject>)]
     pub(crate) attributes: Option<Value>,
     /// Principals who may see it. Stored, and enforced once there are callers other than the tenant's
     /// administrator, who sees every document.
     #[serde(default)]
+    #[schema(value_type = Acl)]
     pub(crate) acl: Vec<String>,
     /// When the document ends by itself.
     #[serde(default, with = "time::serde::rfc3339::option")]
@@ -52,11 +58,43 @@ pub(crate) struct NewDocument {
     pub(crate) vectors: Option<VectorsView>,
 }
 
+/// A document that was put in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct PutView {
+    document: DocumentView,
+    /// Absent when there is nothing to work on.
+    job: Option<String>,
+    /// Whether it was there already, with the same content.
+    unchanged: bool,
+}
+
+/// What became of documents sent together.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct BulkView {
+    accepted: usize,
+    /// Of the accepted ones: those that were there already, with the same content.
+    unchanged: usize,
+    rejected: Vec<Rejected>,
+    /// Absent when there is nothing to work on.
+    job: Option<String>,
+    /// Of an import.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vectors: Option<VectorsKnown>,
+}
+
+/// Vectors that came with documents.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct VectorsKnown {
+    reusable: usize,
+    of_other_models: usize,
+}
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct BulkQuery {
     /// URL that is told when the job is over.
+    #[param(format = "uri", max_length = 2048)]
     webhook: Option<String>,
 }
 
@@ -68,12 +106,14 @@ pub(in crate::http) struct PutQuery {
     #[serde(default)]
     wait: bool,
     /// URL that is told when the job is over.
+    #[param(format = "uri", max_length = 2048)]
     webhook: Option<String>,
     /// For a body that is not JSON.
     title: Option<String>,
     /// For a body that is not JSON.
     uri: Option<String>,
-    /// RFC 3339; for a body that is not JSON.
+    /// For a body that is not JSON.
+    #[param(format = DateTime)]
     expires_at: Option<String>,
 }
 
@@ -132,9 +172,10 @@ pub(in crate::http) fn media_type(name: &str) -> Result<MediaType, Error> {
         (String = "text/markdown", example = json!("# Fox\n\nThe quick brown fox jumps over the lazy dog.")),
         (String = "text/plain"), (String = "text/html"))),
     responses(
-        (status = 202, description = "accepted: `{document, job}`"),
-        (status = 201, description = "new and searchable (`wait=true`)"),
-        (status = 200, description = "replaced and searchable (`wait=true`), or `unchanged`")))]
+        (status = 202, body = PutView, description = "accepted: it is searchable when its job is over"),
+        (status = 201, body = PutView, description = "new and searchable (`wait=true`)"),
+        (status = 200, body = PutView, description = "replaced and searchable (`wait=true`), or `unchanged`"),
+        (status = 415, description = "no documents of this type can be read")))]
 pub(in crate::http) async fn put(
     state: Data<State>,
     principal: Principal,
@@ -211,11 +252,8 @@ pub(in crate::http) async fn put(
         Some(_) => StatusCode::ACCEPTED,
     };
     let job = receipt.job.map(|job| job.to_string());
-    Ok(HttpResponse::build(status).json(json!({
-        "document": DocumentView::from(document),
-        "job": job,
-        "unchanged": receipt.changed == 0,
-    })))
+    let unchanged = receipt.changed == 0;
+    Ok(HttpResponse::build(status).json(PutView { document: document.into(), job, unchanged }))
 }
 
 /// Put many documents in.
@@ -225,7 +263,7 @@ pub(in crate::http) async fn put(
     request_body(content = String, content_type = "application/x-ndjson",
         description = "one document per line; or `multipart/form-data` with files, whose names become external ids",
         example = json!("{\"external_id\":\"a\",\"text\":\"Ants carry fifty times their weight.\"}\n{\"external_id\":\"b\",\"text\":\"Bees dance.\"}\n")),
-    responses((status = 202, description = "`{accepted, rejected: [{line, error}], job}`")))]
+    responses((status = 202, body = BulkView), (status = 415, description = "neither NDJSON nor a form")))]
 pub(in crate::http) async fn create_many(
     state: Data<State>,
     principal: Principal,
@@ -267,7 +305,7 @@ async fn respond(
     state: &Data<State>,
     collection: &mcp_rag_actors::store::Collection,
     (documents, mut rejected): (Vec<Incoming>, Vec<Rejected>),
-    vectors: Option<Value>,
+    vectors: Option<VectorsKnown>,
     wish: Wish,
     caller: &crate::rag::Caller,
 ) -> Result<HttpResponse, ApiError> {
@@ -281,10 +319,6 @@ async fn respond(
         rejected.sort_by_key(|one| one.line);
         unchanged = accepted.saturating_sub(receipt.changed);
     }
-    let mut body = json!({"accepted": accepted, "unchanged": unchanged, "rejected": rejected, "job": job});
-    if let Some(vectors) = vectors {
-        body["vectors"] = vectors;
-    }
     // With nothing good in it the request itself was bad.
     let status =
         if accepted == 0 && !rejected.is_empty() { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED };
@@ -293,7 +327,7 @@ async fn respond(
             rejected.first().map(|one| format!("line {}: {}", one.line, one.error)).unwrap_or_default();
         return Err(Error::new(Code::InvalidRequest, format!("no document was accepted; {first}")).into());
     }
-    Ok(HttpResponse::build(status).json(body))
+    Ok(HttpResponse::build(status).json(BulkView { accepted, unchanged, rejected, job, vectors }))
 }
 
 /// Take in what an export gave out.
@@ -302,7 +336,7 @@ async fn respond(
 /// here are used instead of embedding.
 #[utoipa::path(post, path = "/v1/collections/{name}/import", tag = "documents", params(("name" = String, Path), BulkQuery),
     request_body(content = String, content_type = "application/x-ndjson", description = "one document per line"),
-    responses((status = 202, description = "`{accepted, unchanged, rejected: [{line, error}], job, vectors: {reusable, of_other_models}}`")))]
+    responses((status = 202, body = BulkView), (status = 415, description = "not NDJSON")))]
 pub(in crate::http) async fn import(
     state: Data<State>,
     principal: Principal,
@@ -330,7 +364,7 @@ pub(in crate::http) async fn import(
         let known = documents.iter().filter_map(|document| document.vectors.as_ref());
         known.filter(|known| state.rag.reuses(known) == reused).map(|known| known.by_hash.len()).sum()
     };
-    let vectors = json!({"reusable": count(true), "of_other_models": count(false)});
+    let vectors = VectorsKnown { reusable: count(true), of_other_models: count(false) };
     wish.key = once.key().await?;
     respond(&state, &collection, (documents, rejected), Some(vectors), wish, &caller).await
 }

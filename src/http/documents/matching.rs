@@ -1,14 +1,16 @@
 //! Documents deleted by what they are rather than by their names.
 
 use crate::http::body::Json;
+use crate::http::documents::Counts;
 use crate::http::idempotency::Once;
+use crate::http::shapes::Filter;
 use crate::http::{ApiError, Principal, State};
 use crate::rag::filter;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use mcp_rag_actors::store::{CountMatching, DeleteMatching, Deleted, Matching};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -19,11 +21,38 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct DeleteRequest {
     /// The conditions, as a search's `filters`; there has to be one.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Filter)]
     filter: Value,
     /// Only say what would be deleted.
     #[serde(default)]
     dry_run: bool,
+}
+
+/// What was deleted, or would be.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::http) enum MatchingView {
+    Deleted(DeletedMatching),
+    WouldDelete(WouldDelete),
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct DeletedMatching {
+    deleted: Counts,
+    /// False where some are left: send the request again.
+    complete: bool,
+}
+
+/// With `dry_run`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct WouldDelete {
+    would_delete: Counts,
+}
+
+impl From<Deleted> for MatchingView {
+    fn from(Deleted { deleted, complete }: Deleted) -> Self {
+        Self::Deleted(DeletedMatching { deleted: deleted.into(), complete })
+    }
 }
 
 /// Delete every document that fulfils a filter.
@@ -33,7 +62,7 @@ pub(in crate::http) struct DeleteRequest {
 #[utoipa::path(post, path = "/v1/collections/{name}/documents/delete", tag = "documents", params(("name" = String, Path)),
     request_body(content = DeleteRequest, example = json!({"filter": {"type": "eq", "key": "lang", "value": "en"}, "dry_run": true})),
     responses(
-        (status = 200, description = "`{deleted: {documents, chunks, embeddings}, complete}`; with `dry_run`: `{would_delete: {documents, chunks, embeddings}}`"),
+        (status = 200, body = MatchingView),
         (status = 404, description = "no such collection")))]
 pub(in crate::http) async fn delete_matching(
     state: Data<State>,
@@ -45,17 +74,18 @@ pub(in crate::http) async fn delete_matching(
     let filter = filter::parse(&request.filter).map_err(|error| error.about("filter"))?;
     let caller = principal.caller(LIMIT);
     if let Some(deleted) = once.done::<Deleted>().await? {
-        return Ok(HttpResponse::Ok().json(deleted));
+        return Ok(HttpResponse::Ok().json(MatchingView::from(deleted)));
     }
     let collection = state.rag.catalog.get(&caller, &name).await?.id;
     let matching = Matching { tenant: caller.tenant, collection, filter };
     if request.dry_run {
         let receipt = state.rag.seen_by(&caller).call(CountMatching(matching), caller.deadline).await?;
-        return Ok(HttpResponse::Ok().json(json!({"would_delete": receipt})));
+        let would = MatchingView::WouldDelete(WouldDelete { would_delete: receipt.into() });
+        return Ok(HttpResponse::Ok().json(would));
     }
     let deleted =
         state.rag.seen_by(&caller).once(once.key().await?, DeleteMatching(matching), caller.deadline).await;
     // Also after a failure: what was deleted until then is gone.
     state.rag.catalog.forget();
-    Ok(HttpResponse::Ok().json(deleted?))
+    Ok(HttpResponse::Ok().json(MatchingView::from(deleted?)))
 }

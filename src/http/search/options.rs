@@ -5,7 +5,7 @@ use crate::rag::search::MAX_QUERY_BYTES;
 use crate::rag::search::cursor::Cursor;
 use crate::rag::search::options::{MAX_QUERIES, Options, Recency};
 use serde::de::{Error as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use std::fmt;
 use utoipa::ToSchema;
 
@@ -15,8 +15,7 @@ const MAX_FIELD: usize = 256;
 const WEIGHT: f32 = 0.3;
 
 /// One query, or several that are searched together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Queries {
     One(String),
     Many(Vec<String>),
@@ -86,11 +85,14 @@ pub(crate) enum GroupBy {
 #[derive(Debug, Clone, PartialEq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RecencyRequest {
-    /// The age at which half of the boost is left; more than 0.
+    /// The age at which half of the boost is left.
+    #[schema(exclusive_minimum = 0)]
     half_life_days: f64,
-    /// 0 to 1, 0.3 by default: the share of the score that age decides.
+    /// 0.3 by default: the share of the score that age decides.
+    #[schema(minimum = 0, maximum = 1)]
     weight: Option<f32>,
     /// An attribute with a date; the document's last change by default.
+    #[schema(min_length = 1, max_length = 256)]
     field: Option<String>,
 }
 

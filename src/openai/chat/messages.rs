@@ -17,11 +17,21 @@ const MOST_MESSAGES: usize = 1000;
 /// Of a message only its role and text count; what else it may carry comes from earlier answers.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct Message {
-    /// `system`, `developer`, `user` or `assistant`.
+    #[schema(value_type = Role)]
     role: String,
     /// Text, or a list of `{"type": "text", "text"}`.
     #[schema(value_type = Option<Content>)]
     content: Option<Value>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+enum Role {
+    System,
+    Developer,
+    User,
+    Assistant,
 }
 
 /// The forms of a message's text; `Message::text` reads them.
@@ -35,8 +45,8 @@ enum Content {
 
 #[derive(Serialize, ToSchema)]
 struct TextPart {
-    /// `text`
     #[serde(rename = "type")]
+    #[schema(pattern = "^text$")]
     kind: String,
     text: String,
 }

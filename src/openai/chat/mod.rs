@@ -50,7 +50,7 @@ async fn query(state: &Data<State>, caller: &Caller, mut request: ChatRequest) -
 /// The last message is the question. Citations are annotations of the message, in a stream of its deltas.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "chat",
     request_body(content = ChatRequest, example = json!({"model": "mcp-rag", "messages": [{"role": "user", "content": "What does the fox jump over?"}]})),
-    responses((status = 200, body = Completion, description = "the completion, or with `stream: true` its chunks as server-sent events"),
+    responses((status = 200, content((Completion = "application/json"), (sse::EventForm = "text/event-stream")), description = "the completion, or with `stream: true` its chunks as server-sent events"),
         (status = 404, description = "no such model or collection")))]
 pub(crate) async fn create(
     state: Data<State>,

@@ -5,6 +5,7 @@ use crate::error::{Code, Error};
 use crate::http::body;
 use crate::http::search::options::Queries;
 use crate::http::search::{Degrade, SearchRequest};
+use crate::http::shapes::{CollectionNames, Filter};
 use crate::rag::answer::AnswerQuery;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -58,25 +59,32 @@ pub(crate) struct ChatRequest {
     /// `mcp-rag` for all collections, `mcp-rag/notes` for one, `mcp-rag/notes,faq` for several.
     pub(super) model: String,
     /// The last one, by the user, is the question; those before it are for the chat model alone.
+    #[schema(min_items = 1, max_items = 1000)]
     pub(super) messages: Vec<Message>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+    #[schema(minimum = 1, maximum = 4_294_967_295_i64, format = Int64)]
     max_tokens: Option<u32>,
+    #[schema(minimum = 1, maximum = 4_294_967_295_i64, format = Int64)]
     max_completion_tokens: Option<u32>,
     /// With the model `mcp-rag`: names of collections, or ids of vector stores.
+    #[schema(inline, value_type = Option<CollectionNames>)]
     pub(super) collections: Option<Vec<String>>,
-    /// Passages to answer from: 1 to 100, 8 by default.
+    /// Passages to answer from: 8 by default.
+    #[schema(minimum = 1, maximum = 100)]
     top_k: Option<u16>,
     /// Conditions on `attributes`, as in a search.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Filter>)]
     filters: Option<Value>,
     /// Leave out passages that score lower.
+    #[schema(minimum = -1_000_000, maximum = 1_000_000)]
     min_score: Option<f32>,
     rerank: Option<bool>,
     /// Have the chat model add queries that mean the same as the question.
     rewrite: Option<bool>,
     degrade: Option<Degrade>,
-    /// 0 to 1: how much of the question the extractive engine must find before it answers.
+    /// How much of the question the extractive engine must find before it answers.
+    #[schema(minimum = 0, maximum = 1)]
     min_support: Option<f32>,
 }
 

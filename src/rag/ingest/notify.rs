@@ -6,7 +6,7 @@ use crate::rag::Rag;
 use mcp_rag_actors::resilience::{Backoff, Deadline};
 use mcp_rag_actors::store::{Claim, GetJob, Job, NoteDelivery};
 use mcp_rag_actors::webhook::Deliver;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -26,13 +26,23 @@ pub struct JobView {
     progress: JobProgress,
     attempts: i32,
     error: Option<String>,
-    /// Who is told of the end, and whether that has worked: `{url, delivered, attempts, error}`.
-    #[schema(value_type = Option<Object>)]
+    /// Who is told of the end, and whether that has worked.
+    #[schema(value_type = Option<WebhookView>)]
     webhook: Option<Value>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
+}
+
+/// How telling somebody of a job's end went, as far as it was tried.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "what the store keeps, for the OpenAPI document")]
+pub(crate) struct WebhookView {
+    url: String,
+    delivered: Option<bool>,
+    attempts: Option<u32>,
+    error: Option<String>,
 }
 
 /// In documents.

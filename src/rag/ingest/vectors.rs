@@ -9,12 +9,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 const HASH: usize = 32;
+/// As many as PostgreSQL keeps.
+const MOST_DIMENSIONS: usize = 16_000;
 
 /// A document's vectors, and the model they are of.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VectorsView {
     pub model: String,
+    #[schema(minimum = 1, maximum = 16_000)]
     pub dimensions: usize,
     pub chunks: Vec<ChunkVector>,
 }
@@ -23,6 +26,7 @@ pub struct VectorsView {
 #[serde(deny_unknown_fields)]
 pub struct ChunkVector {
     /// SHA-256 of the text that was embedded, in hex.
+    #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     pub content_hash: String,
     /// 16-bit floats, little-endian, in base64.
     pub vector: String,
@@ -54,6 +58,10 @@ impl VectorsView {
             );
             Error::invalid("vectors", message)
         };
+        if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
+            let message = format!("`vectors.dimensions` is between 1 and {MOST_DIMENSIONS}");
+            return Err(Error::invalid("vectors.dimensions", message));
+        }
         let by_hash = chunks.into_iter().map(|chunk| {
             let hash = unhex(&chunk.content_hash).filter(|hash| hash.len() == HASH).ok_or_else(invalid)?;
             let bytes = STANDARD.decode(chunk.vector).map_err(|_| invalid())?;

@@ -44,9 +44,9 @@ pub struct SearchResult {
     pub text: String,
     /// Headings above the chunk, outermost first.
     pub headings: Vec<String>,
-    /// Where the chunk begins in the original: `{"page": 3}`, `{"slide": 2}` or `{"sheet": "Costs"}`.
+    /// Where the chunk begins in the original, if that has pages, slides or sheets.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Location>)]
     pub location: Option<serde_json::Value>,
     pub score: f32,
     pub scores: Scores,
@@ -63,6 +63,15 @@ pub struct SearchResult {
     /// With `group_by`: how many results of the same document it stands for; absent when none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub same_document: u32,
+}
+
+/// `{"page": 3}`, `{"slide": 2}` or `{"sheet": "Costs"}`.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "what the store keeps, for the OpenAPI document")]
+pub(crate) struct Location {
+    page: Option<u32>,
+    slide: Option<u32>,
+    sheet: Option<String>,
 }
 
 /// Scores per leg: cosine similarity, BM25, the reranker's own. Absent: not found by that leg.
