@@ -156,7 +156,7 @@ fn repeatable(operation: &mut Operation) {
                 .schema_type(Type::String)
                 .min_length(Some(1))
                 .max_length(Some(255))
-                .pattern(Some("^[!-~]([ -~]*[!-~])?$")),
+                .pattern(Some(r"^[!-~]([\t -~]*[!-~])?$")),
         ))
         .build();
     operation.parameters.get_or_insert_default().push(RefOr::T(key));

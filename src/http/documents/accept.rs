@@ -194,6 +194,8 @@ pub(in crate::http) async fn put(
     let caller = principal.caller(Duration::from_millis(limits.server.request_timeout_ms));
     let collection = state.rag.catalog.get(&caller, &name).await?;
     let content_type = content_type(&request);
+    // Also where it is not used: what is wrong is said.
+    let expires_at = query.expires_at()?;
     // JSON escapes may double a text's size.
     let limit = limits.server.max_body_bytes;
     let _room = state.uploads.reserve(&request, limit)?;
@@ -215,7 +217,7 @@ pub(in crate::http) async fn put(
             media_type: media_type(&content_type)?,
             attributes: json!({}),
             acl: Vec::new(),
-            expires_at: query.expires_at()?,
+            expires_at,
             vectors: None,
             content: bytes,
         }
