@@ -55,7 +55,7 @@ fn a_body_beyond_the_limit_is_refused_before_it_is_read() {
         // A peer that is still writing may find the connection reset before it reads the answer.
         assert!(refused || streamed.is_empty(), "{method} {path} streamed: {streamed:?}");
     }
-    let ndjson = "POST /v1/collections/docs/documents HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\n\
+    let ndjson = "POST /v1/collections/docs/documents HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n\
                   content-length: 1073741824\r\n\r\n";
     assert!(raw(&server, ndjson, std::iter::empty()).starts_with("HTTP/1.1 413"));
     still_well(server);
@@ -106,9 +106,9 @@ fn requests_that_are_no_http_or_never_finish_do_no_harm() {
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET /\r\n\r\n",
-        b"POST /v1/search HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
-        b"POST /v1/search HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!",
-        b"POST /v1/search HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /v1/search HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
+        b"POST /v1/search HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!",
+        b"POST /v1/search HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         b"GET /health HTTP/1.1\r\nx: \x00\r\n\r\n",
     ] {
         let mut socket = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");

@@ -69,7 +69,7 @@ fn a_statement_whose_deadline_passed_or_whose_caller_left_is_cancelled_and_its_c
         let mut client = TcpStream::connect(("127.0.0.1", server.port())).expect("it listens");
         write!(
             client,
-            "POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .expect("the request is sent");

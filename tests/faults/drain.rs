@@ -26,7 +26,7 @@ fn raw(port: u16) -> TcpStream {
 
 /// One exchange on a connection that stays as it is; the head and what came of the body.
 fn exchange(stream: &mut TcpStream, path: &str) -> String {
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").expect("it is sent");
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("it is sent");
     let mut bytes = vec![0; 64 * 1024];
     let read = stream.read(&mut bytes).expect("an answer");
     String::from_utf8_lossy(&bytes[..read]).to_lowercase()
@@ -135,7 +135,7 @@ fn a_request_that_is_under_way_is_finished_before_the_end() {
     let body = "{\"query\": \"tides\"}";
     write!(
         stream,
-        "POST /v1/search HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n\
+        "POST /v1/search HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n",
         body.len()
     )

@@ -117,7 +117,7 @@ fn ends_at_once(again: Signal, status: i32) {
     // A request that is under way, which an orderly stop would wait for.
     let port = api_port(&server.log());
     let mut busy = std::net::TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
-    let head = "POST /v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    let head = "POST /v1/search HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
     std::io::Write::write_all(&mut busy, head.as_bytes()).expect("half a request is sent");
     signal(server.child.id(), Signal::SIGTERM);
     server.await_log("stopping: finishing what is in flight");

@@ -39,7 +39,7 @@ impl Hold {
 fn search(n: usize) -> String {
     let body = json!({"query": format!("harbour tides number {n}"), "mode": "lexical"}).to_string();
     format!(
-        "POST /v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /v1/search HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
 }
@@ -87,7 +87,8 @@ fn beyond_its_limit_a_server_refuses_at_once_and_says_when_to_come_back() {
     let mut held: Vec<TcpStream> = (0..limit / 2).map(|n| send(&server, &search(n as usize))).collect();
     eventually("half of the places are taken", || work(&server).0 == limit / 2);
     // Writes may fill only half of the lane, which is taken.
-    let mut refused_write = send(&server, "DELETE /v1/collections/nothing HTTP/1.1\r\nhost: x\r\n\r\n");
+    let mut refused_write =
+        send(&server, "DELETE /v1/collections/nothing HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let refused = answer(&mut refused_write);
     assert!(refused.starts_with("http/1.1 503") && refused.contains("\"overloaded\""), "{refused}");
     held.extend((limit / 2..limit).map(|n| send(&server, &search(n as usize))));
@@ -170,9 +171,9 @@ fn clients_that_dribble_heads_and_bodies_hold_nobody_up() {
             .set("server.body_timeout_ms", 3000)
             .set("server.read_timeout_ms", 3000)
     });
-    let body = "POST /v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
-    let answers = "POST /v1/answers HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
-    let upload = "POST /v1/collections/docs/documents HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ncontent-length: 100\r\n\r\n{";
+    let body = "POST /v1/search HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    let answers = "POST /v1/answers HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    let upload = "POST /v1/collections/docs/documents HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\ncontent-length: 100\r\n\r\n{";
     let mut slow: Vec<TcpStream> = ["GET /v1/colle", body, answers, upload]
         .iter()
         .cycle()
@@ -205,7 +206,8 @@ fn of_two_thousand_clients_at_once_each_gets_an_answer_or_a_refusal() {
     let ended: Vec<(u16, Duration)> = runtime.expect("a runtime").block_on(async {
         let client = |n: usize| async move {
             let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
-            let request = search(n).replace("host: x\r\n", "host: x\r\nconnection: close\r\n");
+            let request =
+                search(n).replace("host: localhost\r\n", "host: localhost\r\nconnection: close\r\n");
             stream.write_all(request.as_bytes()).await.expect("it is sent");
             let sent = Instant::now();
             let mut answer = Vec::new();

@@ -147,7 +147,7 @@ pub(super) struct Request<'a> {
 
 impl Request<'_> {
     fn text(&self) -> String {
-        let mut text = format!("{} HTTP/1.1\r\nhost: drill\r\n", self.line);
+        let mut text = format!("{} HTTP/1.1\r\nhost: localhost\r\n", self.line);
         for (name, value) in self.headers {
             text += &format!("{name}: {value}\r\n");
         }

@@ -24,7 +24,8 @@ impl Wire {
     }
 
     fn ask(&mut self, path: &str, credential: &str) -> Duration {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {credential}\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {credential}\r\n\r\n");
         let began = Instant::now();
         self.0.get_mut().write_all(request.as_bytes()).expect("sent");
         let (mut line, mut length) = (String::new(), 0);

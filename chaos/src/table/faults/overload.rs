@@ -104,7 +104,7 @@ pub(super) async fn slow_loris(scene: &mut Scene<'_>) -> Result<()> {
         let address = address.clone();
         slow.spawn(async move {
             let Ok(mut stream) = TcpStream::connect(&address).await else { return false };
-            let mut head = b"POST /v1/search HTTP/1.1\r\nhost: here\r\nx-slow: ".to_vec();
+            let mut head = b"POST /v1/search HTTP/1.1\r\nhost: localhost\r\nx-slow: ".to_vec();
             while Instant::now() < until {
                 if stream.write_all(&head).await.is_err() {
                     return true;
