@@ -59,7 +59,8 @@ fn the_api_speaks_tls_1_2_and_1_3_to_who_trusts_its_authority_and_nothing_in_the
 fn a_certificate_for_another_host_is_what_it_is() {
     let authority = Authority::new("ours");
     let pair = authority.issue("elsewhere", &["elsewhere.example"]);
-    let server = Server::builder().tls(&pair.cert, &pair.key, &authority.file()).start();
+    let builder = Server::builder().tls(&pair.cert, &pair.key, &authority.file());
+    let server = builder.set("mcp.allowed_hosts", "elsewhere.example").start();
     let refused = status(trusting(&authority), &server.url()).expect_err("another host");
     assert!(refused.contains("NotValidForName"), "{refused}");
     let named = trusting(&authority).resolve("elsewhere.example", ([127, 0, 0, 1], server.port()).into());
