@@ -23,8 +23,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use traffic::{COLLECTION, Traffic};
 
-/// A delay that is long enough for this proxy: five probes.
-pub const DELAY: Duration = Duration::from_millis(1500);
+/// A delay that is long enough for this proxy: ten probes, since a busy machine answers some of them late.
+pub const DELAY: Duration = Duration::from_millis(2000);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a streamed answer takes to begin.
 const CHAT: Duration = Duration::from_millis(1500);

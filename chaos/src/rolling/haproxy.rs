@@ -10,7 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How often a replica is asked whether it is ready; two refusals take it out.
+/// How often a replica is asked whether it is ready; two refusals take it out. A slow answer is no refusal: on a busy
+/// machine both replicas would be out at once.
 pub const PROBE: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,7 @@ impl Haproxy {
             // Nobody tries twice, the proxy neither: by itself it would try connections thrice.
             "global\n  maxconn 4000\n  stats socket {} mode 600 level admin\n\
              defaults\n  mode {mode}\n  retries 0\n  timeout connect 2s\n  timeout client 60s\n  timeout server 60s\n\
+             \x20 timeout check 2s\n\
              \x20 option httpchk GET /health/ready\n\
              frontend api\n  bind 127.0.0.1:{port}\n  default_backend replicas\n\
              backend replicas\n  balance roundrobin\n",
