@@ -11,8 +11,10 @@ use crate::documents::{Body, Documents, Record};
 use crate::filter::Filter;
 use crate::lexical::{Lexical, MOST_SLOTS};
 use crate::sight::Sight;
-use parking_lot::{Mutex, RwLock};
+use half::f16;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Chunks whose postings are added or taken out while searches wait.
 const BATCH: usize = 32;
@@ -73,51 +75,87 @@ impl Collection {
     }
 
     /// # Errors
-    /// A vector of another length, or too many chunks: nothing has changed then.
+    /// A vector of another length, or too many chunks: the change was not made.
     pub fn apply(&self, change: &Change) -> Result<(), HotError> {
-        let _writing = self.writer.lock();
-        match change {
-            Change::Put(document) => self.put(document),
-            Change::Amend(about) => {
-                self.amend(about);
-                Ok(())
-            }
-            Change::Delete(document) => {
-                self.replace(*document, None);
-                Ok(())
-            }
-        }
+        self.apply_all(std::slice::from_ref(change), 1)
     }
 
-    fn put(&self, document: &Document) -> Result<(), HotError> {
-        let chunks = &document.chunks;
-        let vectors = self.vectors(chunks)?;
-        let body = Body::of(chunks);
+    /// Changes in turn; the vectors of documents that follow each other are linked together, by so many threads.
+    ///
+    /// # Errors
+    /// A vector of another length, or too many chunks: what was to be put together with it was not made either, nor what follows.
+    pub fn apply_all(&self, changes: &[Change], threads: usize) -> Result<(), HotError> {
+        let _alone = self.alone();
+        self.held.write().changing = true;
+        let done = self.change(changes, threads);
+        self.held.write().changing = false;
+        done
+    }
+
+    /// Nobody changes it meanwhile.
+    pub(crate) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock()
+    }
+
+    fn change(&self, changes: &[Change], threads: usize) -> Result<(), HotError> {
+        let mut documents: Vec<&Document> = Vec::new();
+        for change in changes {
+            if let Change::Put(document) = change {
+                documents.push(document);
+                continue;
+            }
+            self.put(&std::mem::take(&mut documents), threads)?;
+            match change {
+                Change::Put(_) => {}
+                Change::Amend(about) => self.amend(about),
+                Change::Delete(document) => self.replace(*document, None),
+            }
+        }
+        self.put(&documents, threads)
+    }
+
+    fn put(&self, documents: &[&Document], threads: usize) -> Result<(), HotError> {
+        let mut vectors = Vec::new();
+        let mut records = Vec::with_capacity(documents.len());
+        let staged = documents.iter().try_for_each(|document| {
+            let given = self.vectors(&document.chunks)?;
+            let slots = self.stage(&document.chunks)?;
+            let dictionary = Arc::clone(self.held.read().documents.dictionary());
+            vectors.extend(given.into_iter().filter_map(|(at, vector)| Some((*slots.get(at)?, vector))));
+            records.push(Record::new(&document.about, slots, Body::of(&document.chunks, &dictionary)));
+            Ok::<_, HotError>(())
+        });
+        let inserted = staged.and_then(|()| match &self.dense {
+            Some(dense) => dense.insert_all(&vectors, threads).map_err(HotError::from),
+            None => Ok(()),
+        });
+        for record in records {
+            match inserted {
+                Ok(()) => self.replace(record.id, Some(record)),
+                Err(_) => self.discard(&record.slots),
+            }
+        }
+        inserted
+    }
+
+    /// Slots for chunks, whose words are where no search looks.
+    fn stage(&self, chunks: &[Chunk]) -> Result<Box<[u32]>, HotError> {
         let ids: Vec<i64> = chunks.iter().map(|chunk| chunk.id).collect();
         let slots = {
             let mut held = self.held.write();
             if held.documents.slots() + chunks.len() > MOST_SLOTS {
                 return Err(HotError::Full);
             }
-            held.changing = true;
             held.documents.stage(&ids)
         };
         for (chunks, slots) in chunks.chunks(BATCH).zip(slots.chunks(BATCH)) {
             let mut held = self.held.write();
             for (chunk, slot) in chunks.iter().zip(slots) {
                 held.lexical.stage(*slot, &chunk.keys, chunk.length);
+                held.documents.gather(&chunk.text);
             }
         }
-        if let Some(dense) = &self.dense {
-            let vectors: Vec<(u32, &[f32])> =
-                vectors.iter().filter_map(|(at, vector)| Some((*slots.get(*at)?, *vector))).collect();
-            if let Err(error) = dense.insert_all(&vectors, 1) {
-                self.discard(&slots);
-                return Err(error.into());
-            }
-        }
-        self.replace(document.about.id, Some(Record::new(&document.about, slots, body)));
-        Ok(())
+        Ok(slots)
     }
 
     /// The vectors that a search can find, each with its chunk's place.
@@ -131,7 +169,7 @@ impl Collection {
                 return Err(DenseError::Dimensions { expected, found: vector.len() }.into());
             }
             // One without a direction is near to nothing; PostgreSQL's index leaves it out too.
-            let norm: f32 = vector.iter().map(|x| x * x).sum();
+            let norm: f32 = vector.iter().map(|x| f16::from_f32(*x).to_f32().powi(2)).sum();
             if norm.is_finite() && norm > 0.0 {
                 vectors.push((at, vector));
             }
@@ -161,7 +199,6 @@ impl Collection {
                 held.attributes.insert(&about, &slots);
             }
             held.lexical.settle(&statistics);
-            held.changing = true;
             before
         };
         self.discard(&before.map(|before| before.slots).unwrap_or_default());
@@ -177,9 +214,7 @@ impl Collection {
         for slots in slots.chunks(BATCH) {
             self.held.write().lexical.unstage(slots);
         }
-        let mut held = self.held.write();
-        held.documents.release(slots);
-        held.changing = false;
+        self.held.write().documents.release(slots);
     }
 
     fn amend(&self, about: &About) {
@@ -222,12 +257,15 @@ impl Collection {
     /// # Errors
     /// A text that cannot be read back.
     pub fn each(&self, mut each: impl FnMut(Document)) -> Result<(), HotError> {
-        let _writing = self.writer.lock();
+        let _alone = self.alone();
         let held = self.held.read();
         let mut scratch = Vec::new();
         for record in held.documents.iter() {
             let chunk = |(nth, slot): (u32, &u32)| {
-                let text = record.body.text(nth, &mut scratch).map_err(|_| HotError::Damaged)?;
+                let text = record
+                    .body
+                    .text(nth, held.documents.dictionary(), &mut scratch)
+                    .map_err(|_| HotError::Damaged)?;
                 let (keys, length) = held.lexical.entry(*slot);
                 Ok::<_, HotError>(Chunk {
                     id: held.documents.chunks()[*slot as usize],

@@ -12,10 +12,17 @@ use crate::filter::Scalar;
 pub(crate) use body::Body;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 pub(crate) use record::Record;
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 /// Of a slot that no document shows.
 const NOBODY: u32 = u32::MAX;
+/// So many of the free slots, those released last, are not taken yet: the vectors' graph still leads through the
+/// last few that were removed, and to take those out of it one by one is dear.
+const RESTING: usize = 512;
+/// Bytes of the dictionary: LZ4 looks back twice as far, and larger ones save little more.
+const DICTIONARY: usize = 32 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
@@ -26,6 +33,9 @@ pub(crate) struct Documents {
     by_name: HashTable<u32>,
     hasher: DefaultHashBuilder,
     slots: Slots,
+    /// What bodies are compressed with; empty until there was enough text to make it of, which is gathered.
+    dictionary: Arc<[u8]>,
+    gathered: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +44,8 @@ struct Slots {
     chunks: Vec<i64>,
     owners: Vec<u32>,
     places: Vec<u32>,
-    free: Vec<u32>,
+    /// The one that was released first comes first.
+    free: VecDeque<u32>,
     visible: Bitmap,
 }
 
@@ -57,10 +68,27 @@ impl Documents {
         &self.slots.chunks
     }
 
+    pub(crate) fn dictionary(&self) -> &Arc<[u8]> {
+        &self.dictionary
+    }
+
+    /// Text that the dictionary may be made of.
+    pub(crate) fn gather(&mut self, text: &str) {
+        if !self.dictionary.is_empty() {
+            return;
+        }
+        self.gathered.extend_from_slice(text.as_bytes());
+        if self.gathered.len() >= DICTIONARY {
+            self.gathered.truncate(DICTIONARY);
+            self.dictionary = std::mem::take(&mut self.gathered).into();
+        }
+    }
+
     /// Slots for chunks with these ids, ascending; not visible yet.
     pub(crate) fn stage(&mut self, chunks: &[i64]) -> Box<[u32]> {
         let slots = &mut self.slots;
-        let reused = slots.free.split_off(slots.free.len().saturating_sub(chunks.len()));
+        let reused = chunks.len().min(slots.free.len().saturating_sub(RESTING));
+        let reused: Vec<u32> = slots.free.drain(..reused).collect();
         let new = slots.chunks.len()..slots.chunks.len() + chunks.len() - reused.len();
         let mut staged: Vec<u32> =
             reused.into_iter().chain(new.filter_map(|slot| u32::try_from(slot).ok())).collect();
@@ -87,7 +115,7 @@ impl Documents {
 
     /// Slots that are no longer visible, for others.
     pub(crate) fn release(&mut self, slots: &[u32]) {
-        self.slots.free.extend_from_slice(slots);
+        self.slots.free.extend(slots);
     }
 
     /// Shows a document in place of what there was of it, which is returned.
@@ -154,7 +182,7 @@ impl Documents {
     /// Adds the slots of each document of which this holds.
     pub(crate) fn scan(&self, found: &mut Bitmap, holds: impl Fn(&Record) -> bool) {
         for record in self.iter().filter(|record| holds(record)) {
-            for slot in record.slots {
+            for slot in &record.slots {
                 found.insert(*slot);
             }
         }
@@ -173,6 +201,8 @@ impl Documents {
             + self.by_id.allocation_size()
             + self.by_name.allocation_size()
             + columns
+            + self.dictionary.len()
+            + self.gathered.capacity()
             + slots.visible.memory_bytes()
     }
 }

@@ -19,6 +19,7 @@ pub mod dense;
 mod documents;
 pub mod filter;
 mod frames;
+mod keep;
 mod lexical;
 pub mod search;
 pub mod sight;

@@ -1,5 +1,6 @@
 //! A collection's documents and words on disk, so that a start takes seconds. What is read back is as it was, or an error.
 
+use crate::codec::Reader;
 use crate::collection::Held;
 use crate::documents::Documents;
 use crate::frames::{Frames, Source, damaged};
@@ -23,7 +24,7 @@ impl Held {
         let mut magic = [0; MAGIC.len()];
         from.read_exact(&mut magic)?;
         let mut source = Source::new(from);
-        if &magic != MAGIC || source.record(|head| head.signed())? != collection {
+        if &magic != MAGIC || source.record(Reader::signed)? != collection {
             return Err(damaged());
         }
         let documents = Documents::load(&mut source)?;

@@ -1,5 +1,6 @@
 //! The chunks of a document as they are kept: what only a result needs, compressed in blocks. A block holds
-//! neighbours, so what they share (overlaps, windows around sentences, headings) takes no room twice.
+//! neighbours, so what they share (overlaps, windows around sentences, headings) takes no room twice; what documents share, the
+//! collection's dictionary has, its first texts.
 
 use crate::change::Chunk;
 use crate::codec::{Damaged, Reader, Writer};
@@ -16,6 +17,8 @@ pub(super) struct Block {
     pub(super) first: u32,
     /// Bytes before they were compressed.
     pub(super) length: u32,
+    /// Whether it was compressed with the collection's dictionary.
+    pub(super) shared: bool,
     pub(super) bytes: Box<[u8]>,
 }
 
@@ -32,30 +35,30 @@ pub(crate) struct Text {
 }
 
 impl Body {
-    pub(crate) fn of(chunks: &[Chunk]) -> Self {
+    pub(crate) fn of(chunks: &[Chunk], dictionary: &[u8]) -> Self {
         let mut blocks = Vec::new();
         let (mut block, mut first) = (Writer::default(), 0);
         for (at, chunk) in (0_u32..).zip(chunks) {
             let mut one = Writer::default();
             write(chunk, &mut one);
             if !block.0.is_empty() && block.0.len() + one.0.len() > BLOCK {
-                blocks.push(Block::of(first, &block.0));
+                blocks.push(Block::of(first, &block.0, dictionary));
                 block.0.clear();
                 first = at;
             }
             block.bytes(&one.0);
         }
         if !block.0.is_empty() {
-            blocks.push(Block::of(first, &block.0));
+            blocks.push(Block::of(first, &block.0, dictionary));
         }
         Self(blocks.into())
     }
 
     /// The chunk at this place of the document.
-    pub(crate) fn text(&self, nth: u32, scratch: &mut Vec<u8>) -> Result<Text, Damaged> {
+    pub(crate) fn text(&self, nth: u32, dictionary: &[u8], scratch: &mut Vec<u8>) -> Result<Text, Damaged> {
         let at = self.0.partition_point(|block| block.first <= nth).checked_sub(1).ok_or(Damaged)?;
         let block = &self.0[at];
-        let mut reader = Reader(block.open(scratch)?);
+        let mut reader = Reader(block.open(dictionary, scratch)?);
         for _ in block.first..nth {
             reader.bytes()?;
         }
@@ -68,20 +71,22 @@ impl Body {
 }
 
 impl Block {
-    fn of(first: u32, bytes: &[u8]) -> Self {
+    fn of(first: u32, bytes: &[u8], dictionary: &[u8]) -> Self {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let compressed = lz4_flex::block::compress(bytes);
+        let compressed = lz4_flex::block::compress_with_dict(bytes, dictionary);
         let bytes = if compressed.len() < bytes.len() { compressed } else { bytes.to_vec() };
-        Self { first, length, bytes: bytes.into() }
+        Self { first, length, shared: !dictionary.is_empty(), bytes: bytes.into() }
     }
 
-    fn open<'a>(&'a self, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], Damaged> {
+    fn open<'a>(&'a self, dictionary: &[u8], scratch: &'a mut Vec<u8>) -> Result<&'a [u8], Damaged> {
         let length = self.length as usize;
         if self.bytes.len() == length {
             return Ok(&self.bytes);
         }
         scratch.resize(length, 0);
-        let read = lz4_flex::block::decompress_into(&self.bytes, scratch).map_err(|_| Damaged)?;
+        let dictionary = if self.shared { dictionary } else { &[] };
+        let read = lz4_flex::block::decompress_into_with_dict(&self.bytes, scratch, dictionary);
+        let read = read.map_err(|_| Damaged)?;
         scratch.get(..read).filter(|all| all.len() == length).ok_or(Damaged)
     }
 }
@@ -145,11 +150,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_chunk_is_read_as_it_was_whichever_block_holds_it(chunks in prop::collection::vec(chunk(), 0..20)) {
-            let body = Body::of(&chunks);
+        fn every_chunk_is_read_as_it_was_whichever_block_holds_it(
+            chunks in prop::collection::vec(chunk(), 0..20),
+            dictionary in prop::sample::select(vec!["", "the quick brown fox jumps over the lazy dog"]),
+        ) {
+            let dictionary = dictionary.as_bytes();
+            let body = Body::of(&chunks, dictionary);
             let mut scratch = Vec::new();
             for (nth, chunk) in (0_u32..).zip(&chunks) {
-                let text = body.text(nth, &mut scratch).expect("readable");
+                let text = body.text(nth, dictionary, &mut scratch).expect("readable");
                 let again = Chunk {
                     ordinal: text.ordinal, text: text.text, headings: text.headings, place: text.place, span: text.span,
                     matched: text.matched, tokens: text.tokens, ..Chunk::default()

@@ -7,12 +7,14 @@ use crate::change::About;
 use crate::codec::{Damaged, Reader, Writer};
 use crate::frames::{Frames, Source, damaged};
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 impl Documents {
     pub(crate) fn save<W: Write>(&self, frames: &mut Frames<W>) -> io::Result<()> {
         frames.record(|head| {
             head.number(self.slots() as u64);
             head.number(self.len() as u64);
+            head.bytes(&self.dictionary);
         })?;
         for record in self.iter() {
             let chunks = record.slots.iter().map(|slot| self.chunks()[*slot as usize]);
@@ -22,8 +24,9 @@ impl Documents {
     }
 
     pub(crate) fn load<R: Read>(source: &mut Source<R>) -> io::Result<Self> {
-        let (slots, count) = source.record(|head| Ok((head.small::<u32>()?, head.small::<usize>()?)))?;
-        let mut documents = Self::default();
+        let (slots, count, dictionary) = source
+            .record(|head| Ok((head.small::<u32>()?, head.small::<usize>()?, Arc::from(head.bytes()?))))?;
+        let mut documents = Self { dictionary, ..Self::default() };
         documents.make_room(slots as usize);
         for _ in 0..count {
             let (record, chunks) = source.record(read)?;
@@ -62,6 +65,7 @@ fn write(record: &Record, chunks: impl Iterator<Item = i64>, writer: &mut Writer
     for block in &record.body.0 {
         writer.number(block.first.into());
         writer.number(block.length.into());
+        writer.number(block.shared.into());
         writer.bytes(&block.bytes);
     }
 }
@@ -91,8 +95,8 @@ fn read(reader: &mut Reader<'_>) -> Result<(Record, Vec<i64>), Damaged> {
     }
     let mut blocks = Vec::new();
     for _ in 0..reader.number()? {
-        let (first, length) = (reader.small()?, reader.small()?);
-        blocks.push(Block { first, length, bytes: reader.bytes()?.into() });
+        let (first, length, shared) = (reader.small()?, reader.small()?, reader.number()? > 0);
+        blocks.push(Block { first, length, shared, bytes: reader.bytes()?.into() });
     }
     Ok((Record::new(&about, slots.into(), Body(blocks.into())), chunks))
 }

@@ -61,6 +61,10 @@ impl Record {
         }
     }
 
+    pub(crate) fn version(&self) -> i32 {
+        self.version
+    }
+
     pub(crate) fn external_id(&self) -> &str {
         self.text(0)
     }

@@ -110,6 +110,10 @@ impl Term {
         let class = &mut self.shortest[(count.clamp(1, 4) - 1) as usize];
         *class = u16::try_from(length).unwrap_or(u16::MAX).min(u16::MAX - 1).min(*class);
         self.most = self.most.max(count as u8);
+        if self.postings.len() == self.postings.capacity() {
+            // Most of the memory is here: a list has an eighth to spare, not as much again.
+            self.postings.reserve_exact(self.postings.len() / 8 + 1);
+        }
         if self.postings.last().is_none_or(|last| *last < posting) {
             self.postings.push(posting);
         } else {

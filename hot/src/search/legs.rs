@@ -138,7 +138,10 @@ impl<'a> Searching<'a> {
         let Place { chunk, collection, slot } = ranked.place;
         let one = self.of.get(collection).ok_or(HotError::Damaged)?;
         let (document, nth) = one.held.documents.owner(slot).ok_or(HotError::Damaged)?;
-        let text = document.body.text(nth, scratch).map_err(|_| HotError::Damaged)?;
+        let text = document
+            .body
+            .text(nth, one.held.documents.dictionary(), scratch)
+            .map_err(|_| HotError::Damaged)?;
         let json = |text: &str| serde_json::from_str::<Value>(text).map_err(|_| HotError::Damaged);
         Ok(Hit {
             chunk,
