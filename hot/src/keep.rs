@@ -25,7 +25,7 @@ impl Collection {
         if self.dense.is_some() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "vectors cannot be saved yet"));
         }
-        self.held.read().save(self.id, into)
+        self.held.read().save(self.id, 0, into)
     }
 
     /// Reads what [`save`](Self::save) wrote.
@@ -37,6 +37,6 @@ impl Collection {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "vectors cannot be loaded yet"));
         }
         let collection = Self::new(id, dimensions);
-        Ok(Self { held: RwLock::new(Held::load(id, from)?), ..collection })
+        Ok(Self { held: RwLock::new(Held::load(id, from)?.0), ..collection })
     }
 }

@@ -1,6 +1,5 @@
 //! A collection's documents and words on disk, so that a start takes seconds. What is read back is as it was, or an error.
 
-use crate::codec::Reader;
 use crate::collection::Held;
 use crate::documents::Documents;
 use crate::frames::{Frames, Source, damaged};
@@ -11,20 +10,29 @@ use std::io::{self, Read, Write};
 const MAGIC: &[u8; 8] = b"mcp-hot\x01";
 
 impl Held {
-    pub(crate) fn save<W: Write>(&self, collection: i64, mut into: W) -> io::Result<W> {
+    /// How many vectors are kept beside it is written down, so that another's are not taken for its own.
+    pub(crate) fn save<W: Write>(&self, collection: i64, vectors: usize, mut into: W) -> io::Result<W> {
         into.write_all(MAGIC)?;
         let mut frames = Frames::new(into);
-        frames.record(|head| head.signed(collection))?;
+        frames.record(|head| {
+            head.signed(collection);
+            head.number(vectors as u64);
+        })?;
         self.documents.save(&mut frames)?;
         self.lexical.save(&mut frames)?;
         frames.end()
     }
 
-    pub(crate) fn load(collection: i64, mut from: impl Read) -> io::Result<Self> {
+    /// With the number of vectors that belong to it.
+    pub(crate) fn load(collection: i64, mut from: impl Read) -> io::Result<(Self, usize)> {
         let mut magic = [0; MAGIC.len()];
         from.read_exact(&mut magic)?;
         let mut source = Source::new(from);
-        if &magic != MAGIC || source.record(Reader::signed)? != collection {
+        if &magic != MAGIC {
+            return Err(damaged());
+        }
+        let (of, vectors) = source.record(|head| Ok((head.signed()?, head.small()?)))?;
+        if of != collection {
             return Err(damaged());
         }
         let documents = Documents::load(&mut source)?;
@@ -34,7 +42,7 @@ impl Held {
         for record in held.documents.iter() {
             held.attributes.insert(&record.about(), &record.slots);
         }
-        Ok(held)
+        Ok((held, vectors))
     }
 }
 
@@ -80,9 +88,9 @@ mod tests {
     #[test]
     fn what_was_saved_is_loaded_and_can_be_changed_as_before() {
         let before = collection();
-        let bytes = before.held.read().save(7, Vec::new()).expect("saved");
+        let bytes = before.held.read().save(7, 0, Vec::new()).expect("saved");
         let after = Collection::new(7, None);
-        *after.held.write() = Held::load(7, bytes.as_slice()).expect("loaded");
+        *after.held.write() = Held::load(7, bytes.as_slice()).expect("loaded").0;
         assert_eq!(documents(&after), documents(&before));
         assert_eq!(after.totals(), before.totals());
         for collection in [&before, &after] {
@@ -97,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_that_is_cut_or_changed_anywhere_or_of_another_collection_is_not_read() {
-        let bytes = collection().held.read().save(7, Vec::new()).expect("saved");
+        let bytes = collection().held.read().save(7, 0, Vec::new()).expect("saved");
         assert!(Held::load(8, bytes.as_slice()).is_err());
         for at in 0..bytes.len() {
             assert!(Held::load(7, &bytes[..at]).is_err(), "cut at {at}");
