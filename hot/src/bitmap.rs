@@ -74,7 +74,7 @@ impl Bitmap {
 
     /// Ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().zip(0_u32..).flat_map(|(&word, at)| Bits(word).map(move |bit| at * u64::BITS + bit))
+        self.words.iter().enumerate().flat_map(|(at, word)| bits(at, *word))
     }
 
     /// 64 slots each, the first in the lowest bit.
@@ -110,6 +110,11 @@ impl FromIterator<u32> for Bitmap {
 
 fn place(slot: u32) -> (usize, u64) {
     ((slot / u64::BITS) as usize, 1 << (slot % u64::BITS))
+}
+
+/// The slots of the word at a place.
+pub(crate) fn bits(at: usize, word: u64) -> impl Iterator<Item = u32> {
+    Bits(word).map(move |bit| at as u32 * u64::BITS + bit)
 }
 
 /// The places of the ones of a word.

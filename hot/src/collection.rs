@@ -207,9 +207,7 @@ impl Collection {
     /// Takes out what is not visible.
     fn discard(&self, slots: &[u32]) {
         if let Some(dense) = &self.dense {
-            for slot in slots {
-                dense.remove(*slot);
-            }
+            dense.remove_all(slots, 1);
         }
         for slots in slots.chunks(BATCH) {
             self.held.write().lexical.unstage(slots);

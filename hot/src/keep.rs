@@ -1,7 +1,9 @@
 //! A collection as whoever keeps it up to date uses it: what it holds, and its file.
 
 use crate::collection::{Collection, Held};
+use crate::dense::Dense;
 use crate::documents::Record;
+use crate::frames::damaged;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -22,21 +24,31 @@ impl Collection {
     /// It cannot be written.
     pub fn save<W: Write>(&self, into: W) -> io::Result<W> {
         let _alone = self.alone();
-        if self.dense.is_some() {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "vectors cannot be saved yet"));
+        let vectors = self.dense.as_ref().map_or(0, Dense::len);
+        let mut into = self.held.read().save(self.id, vectors, into)?;
+        if let Some(dense) = &self.dense {
+            dense.save(&mut into).map_err(io::Error::other)?;
         }
-        self.held.read().save(self.id, 0, into)
+        Ok(into)
     }
 
     /// Reads what [`save`](Self::save) wrote.
     ///
     /// # Errors
-    /// It cannot be read, is damaged, or is of another collection.
-    pub fn load(id: i64, dimensions: Option<usize>, from: impl Read) -> io::Result<Self> {
-        if dimensions.is_some() {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "vectors cannot be loaded yet"));
+    /// It cannot be read, is damaged, or is of another collection or of vectors of another length.
+    pub fn load(id: i64, dimensions: Option<usize>, mut from: impl Read) -> io::Result<Self> {
+        let (held, vectors) = Held::load(id, &mut from)?;
+        let dense = match dimensions {
+            Some(_) => Some(Dense::load(&mut from).map_err(io::Error::other)?),
+            None => None,
+        };
+        if let Some(dense) = &dense {
+            let own = held.documents.visible().iter().filter(|slot| dense.contains(*slot)).count();
+            // Each vector is a visible chunk's, and none is missing.
+            if dimensions != Some(dense.dimensions()) || own != vectors || dense.len() != vectors {
+                return Err(damaged());
+            }
         }
-        let collection = Self::new(id, dimensions);
-        Ok(Self { held: RwLock::new(Held::load(id, from)?.0), ..collection })
+        Ok(Self { dense, held: RwLock::new(held), ..Self::new(id, None) })
     }
 }

@@ -1,12 +1,34 @@
 //! Nearest neighbours by cosine similarity.
 //!
 //! Vectors are kept as PostgreSQL keeps them in a `halfvec`, and similarities are computed from those, so both agree.
-//! Many threads may search while one changes; a change never keeps them waiting for longer than it takes to copy a few vectors.
+//! Candidates are found by four bits per dimension: along the links of a graph, or by comparing with all that a filter
+//! lets through, whichever costs less.
+//!
+//! Any number of threads search while one changes. A search holds the lock for reading throughout. What a change has to
+//! compute, it computes beside them; it holds the lock for writing while it copies a few vectors.
+
+mod change;
+mod effort;
+mod kernel;
+mod links;
+mod pages;
+mod quantise;
+mod scratch;
+mod search;
+mod snapshot;
+mod vectors;
+mod weave;
 
 use crate::Bitmap;
-use half::f16;
-use parking_lot::RwLock;
-use std::collections::BTreeMap;
+use effort::Calibration;
+pub use effort::Effort;
+use kernel::Isa;
+use parking_lot::{Mutex, RwLock};
+pub use scratch::{Plan, Scratch};
+pub use snapshot::SnapshotError;
+use std::cmp::Ordering;
+use vectors::Vectors;
+use weave::Stripes;
 
 /// A neighbour.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,40 +38,48 @@ pub struct Hit {
     pub similarity: f32,
 }
 
-/// How diligently to search.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Effort {
-    /// So that this share of the true nearest is found, on average.
-    Recall(f32),
-    /// With so many candidates.
-    Candidates(usize),
-    /// Compare with every vector.
-    Exact,
+impl Hit {
+    fn better_first(&self, other: &Self) -> Ordering {
+        other.similarity.total_cmp(&self.similarity).then(self.slot.cmp(&other.slot))
+    }
 }
 
-/// What a searching thread uses again and again.
-#[derive(Debug, Default)]
-pub struct Scratch {}
-
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum DenseError {
     #[error("a vector has {found} dimensions, those here have {expected}")]
     Dimensions { expected: usize, found: usize },
-    #[error("a vector has a number that is not finite, or none that is not zero")]
+    #[error("a vector has a number that is not finite, or none but zeros")]
     NoDirection,
-    #[error("there is a vector in slot {0}: remove it first")]
+    #[error("slot {0} has a vector: remove it first")]
     Occupied(u32),
+    #[error("slot {0} is beyond the last possible one")]
+    Beyond(u32),
+    #[error("no memory for more vectors")]
+    Memory(#[from] std::io::Error),
 }
 
+/// The vectors of a collection in one embedding space.
 #[derive(Debug)]
 pub struct Dense {
     dimensions: usize,
-    vectors: RwLock<BTreeMap<u32, Vec<f16>>>,
+    vectors: RwLock<Vectors>,
+    calibration: Calibration,
+    /// Of whoever changes anything.
+    writer: Mutex<Stripes>,
 }
 
 impl Dense {
     pub fn new(dimensions: usize) -> Self {
-        Self { dimensions, vectors: RwLock::default() }
+        Self::holding(Vectors::new(Isa::detect(), dimensions), Calibration::default())
+    }
+
+    fn holding(vectors: Vectors, calibration: Calibration) -> Self {
+        Self {
+            dimensions: vectors.dimensions,
+            vectors: RwLock::new(vectors),
+            calibration,
+            writer: Mutex::default(),
+        }
     }
 
     pub fn dimensions(&self) -> usize {
@@ -57,7 +87,7 @@ impl Dense {
     }
 
     pub fn len(&self) -> usize {
-        self.vectors.read().len()
+        self.vectors.read().alive.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -65,29 +95,17 @@ impl Dense {
     }
 
     pub fn contains(&self, slot: u32) -> bool {
-        self.vectors.read().contains_key(&slot)
+        self.vectors.read().alive.contains(slot)
     }
 
-    pub fn insert(&self, slot: u32, vector: &[f32]) -> Result<(), DenseError> {
-        self.insert_all(&[(slot, vector)], 1)
+    /// What is taken by the vectors and what is kept to find them.
+    pub fn memory_bytes(&self) -> usize {
+        self.vectors.read().memory_bytes()
     }
 
-    /// All of them or, where one is refused, none; with so many threads.
-    pub fn insert_all(&self, vectors: &[(u32, &[f32])], _threads: usize) -> Result<(), DenseError> {
-        for (slot, vector) in vectors {
-            self.check(vector)?;
-            if self.contains(*slot) {
-                return Err(DenseError::Occupied(*slot));
-            }
-        }
-        let halves = |vector: &[f32]| vector.iter().map(|x| f16::from_f32(*x)).collect();
-        self.vectors.write().extend(vectors.iter().map(|(slot, vector)| (*slot, halves(vector))));
-        Ok(())
-    }
-
-    /// True if there was one.
-    pub fn remove(&self, slot: u32) -> bool {
-        self.vectors.write().remove(&slot).is_some()
+    /// What a vector of so many dimensions takes, to be known before it is there.
+    pub fn bytes_per_vector(dimensions: usize) -> usize {
+        Vectors::bytes_per_row(dimensions)
     }
 
     /// The nearest to a query, best first, as many as `k` wherever there are as many: of those `allowed`, or of all.
@@ -95,46 +113,30 @@ impl Dense {
         &self,
         query: &[f32],
         k: usize,
-        _effort: Effort,
+        effort: Effort,
         allowed: Option<&Bitmap>,
-        _scratch: &mut Scratch,
+        scratch: &mut Scratch,
     ) -> Result<Vec<Hit>, DenseError> {
-        self.check(query)?;
-        let vectors = self.vectors.read();
-        let seen = vectors.iter().filter(|(slot, _)| allowed.is_none_or(|allowed| allowed.contains(**slot)));
-        let mut hits: Vec<Hit> =
-            seen.map(|(slot, vector)| Hit { slot: *slot, similarity: cosine(query, vector) }).collect();
-        hits.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.slot.cmp(&b.slot)));
-        hits.truncate(k);
+        let here = self.vectors.read();
+        let norm = here.round(query, &mut scratch.rounded)?;
+        here.find(query, k, effort, self.calibration.factor(), allowed, scratch);
+        let candidates = scratch.pool.entries().iter().map(|entry| entry.slot());
+        let hit = |slot| Hit { slot, similarity: here.cosine(&scratch.rounded, norm, slot) };
+        let mut hits: Vec<Hit> = candidates.map(hit).collect();
+        if k < hits.len() {
+            hits.select_nth_unstable_by(k, Hit::better_first);
+            hits.truncate(k);
+        }
+        hits.sort_unstable_by(Hit::better_first);
         Ok(hits)
     }
 
     /// The similarity of each of the slots, in their order; none where there is no vector.
     pub fn exact(&self, query: &[f32], slots: &[u32]) -> Result<Vec<Option<f32>>, DenseError> {
-        self.check(query)?;
-        let vectors = self.vectors.read();
-        Ok(slots.iter().map(|slot| vectors.get(slot).map(|vector| cosine(query, vector))).collect())
+        let here = self.vectors.read();
+        let mut rounded = Vec::new();
+        let norm = here.round(query, &mut rounded)?;
+        let one = |slot: &u32| here.alive.contains(*slot).then(|| here.cosine(&rounded, norm, *slot));
+        Ok(slots.iter().map(one).collect())
     }
-
-    pub fn memory_bytes(&self) -> usize {
-        self.len() * self.dimensions * size_of::<f16>()
-    }
-
-    fn check(&self, vector: &[f32]) -> Result<(), DenseError> {
-        if vector.len() != self.dimensions {
-            return Err(DenseError::Dimensions { expected: self.dimensions, found: vector.len() });
-        }
-        let norm: f32 = vector.iter().map(|x| x * x).sum();
-        if norm.is_finite() && norm > 0.0 { Ok(()) } else { Err(DenseError::NoDirection) }
-    }
-}
-
-fn cosine(query: &[f32], vector: &[f16]) -> f32 {
-    let (mut dot, mut a, mut b) = (0.0, 0.0, 0.0);
-    for (x, y) in query.iter().map(|x| f16::from_f32(*x).to_f32()).zip(vector.iter().map(|y| y.to_f32())) {
-        dot += x * y;
-        a += x * x;
-        b += y * y;
-    }
-    dot / (a * b).sqrt()
 }

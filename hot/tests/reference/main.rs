@@ -5,4 +5,5 @@ mod model;
 
 mod atomic;
 mod filters;
+mod kept;
 mod searches;
