@@ -21,8 +21,8 @@ const MOST: f32 = 2000.0;
 /// questions (docs/adr/0035-hot-index.md), which lie outside of what they ask for.
 pub(super) fn candidates(recall: f32, k: usize, vectors: usize, factor: f32) -> usize {
     let decades = (vectors.max(1) as f32 / 1e5).log10();
-    let growth = if decades < 0.0 { 0.35 } else { 0.15 };
-    let ten = 60.0 * (0.03 / (1.0 - recall.clamp(0.0, 0.999))).powf(0.62) * 10_f32.powf(growth * decades);
+    let growth = if decades < 0.0 { 0.4 } else { 0.15 };
+    let ten = 80.0 * (0.03 / (1.0 - recall.clamp(0.0, 0.999))).powf(0.62) * 10_f32.powf(growth * decades);
     let more = (k as f32 / 10.0).max(1.0).powf(0.75);
     ((ten * more * factor).clamp(16.0, MOST) as usize).max(k)
 }

@@ -7,8 +7,8 @@ use super::pages::Rows;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The most links of a vector: two cache lines.
-pub(super) const LINKS: usize = 32;
+/// The most links of a vector: three cache lines.
+pub(super) const LINKS: usize = 48;
 
 #[derive(Debug)]
 pub(super) struct Links {
