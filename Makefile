@@ -1,5 +1,5 @@
 # Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
-.PHONY: run test fuzz rolling check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills
+.PHONY: run test fuzz rolling check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills feed
 
 run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
 	cargo build --release --bin mcp-rag
@@ -63,6 +63,10 @@ soak: chaos-build ## faults at random for MINUTES (30); ARGS="--seed 7 --svg soa
 
 kills: chaos-build ## kill -9 of workers KILLS times (1000) during one large ingest
 	target/chaos/mcp-rag-chaos kills --kills $(or $(KILLS),1000) $(ARGS)
+
+feed: ## writers, rollbacks, deletions and kills for MINUTES (10); then what is in memory must be what PostgreSQL has
+	./scripts/setup.sh --test
+	FEED_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) cargo test -p mcp-rag --features failpoints --test index -- storm --nocapture
 
 chaos-build:
 	./scripts/setup.sh --test

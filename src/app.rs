@@ -26,12 +26,13 @@ use drain::{Patience, Serving};
 use listen::listen;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::generator::{Engine, GeneratorHandle};
+use mcp_rag_actors::index::{IndexHandle, IndexSettings};
 use mcp_rag_actors::jwks::JwksHandle;
 use mcp_rag_actors::parser::{ParserHandle, ParserSettings};
 use mcp_rag_actors::postgres::{self, DataDirLock};
 use mcp_rag_actors::reranker::RerankerHandle;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{self, Address, AnyKey, PoolSettings, StoreHandle};
+use mcp_rag_actors::store::{self, Address, AnyKey, PoolSettings, Sight, StoreHandle};
 use mcp_rag_actors::supervise::{Failure, Lifeline, Tree};
 use mcp_rag_actors::webhook::WebhookHandle;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -131,7 +132,14 @@ impl Core {
             Some(jwks) => Some(JwksHandle::start(tree, jwks).await?),
             None => None,
         };
-        let handles = Handles { store, cache, models, reranker, generator, parser, webhooks, jwks };
+        // A worker answers no searches.
+        let copies = match role {
+            Role::Serve => settings.index.clone(),
+            Role::Work => IndexSettings { memory_bytes: 0, ..settings.index.clone() },
+        };
+        let folder = settings.data_dir.join("index");
+        let index = IndexHandle::start(tree, &copies, folder, store.seeing(Sight::All)).await?;
+        let handles = Handles { store, cache, models, reranker, generator, parser, webhooks, jwks, index };
         let rag = Arc::new(Rag::new(handles, settings));
         if role == Role::Work || rag.settings().ingest.worker {
             let (work, name) = (Arc::clone(&rag), Worker::name());

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`postgres`] | the managed PostgreSQL, a child process |
 //! | [`store`] | the database pools; every SQL statement |
+//! | [`index`] | the copies of collections in memory, their files |
 //! | [`cache`] | the Redis connections, behind an in-process cache |
 //! | [`parser`] | the processes that read PDF and Office documents |
 //! | [`embedder`] | the embedding model and its threads |
@@ -22,6 +23,7 @@ pub mod embedder;
 #[path = "../../tests/support/fuzz.rs"]
 mod fuzz;
 pub mod generator;
+pub mod index;
 pub mod jwks;
 mod live;
 mod local;

@@ -34,7 +34,7 @@ pub struct Collection {
     pub(crate) id: i64,
     pub(crate) dense: Option<Dense>,
     pub(crate) held: RwLock<Held>,
-    writer: Mutex<()>,
+    pub(crate) writer: Mutex<()>,
 }
 
 #[derive(Debug, Default)]

@@ -29,6 +29,7 @@ pub use tracing::TracingSettings;
 use mcp_rag_actors::cache::{CacheSettings, RedisSettings};
 use mcp_rag_actors::embedder::EmbedderSettings;
 use mcp_rag_actors::generator::GeneratorSettings;
+use mcp_rag_actors::index::IndexSettings;
 use mcp_rag_actors::reranker::RerankerSettings;
 use mcp_rag_actors::store::{MOST_REPLICAS, StoreSettings};
 use mcp_rag_actors::supervise::SupervisionSettings;
@@ -64,6 +65,7 @@ pub struct Settings {
     pub files: FileSettings,
     pub webhooks: WebhookSettings,
     pub search: SearchSettings,
+    pub index: IndexSettings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -239,6 +241,7 @@ impl Settings {
             "auth.key_ttl_ms must be at most 60000 and auth.key_stale_ms at most 86400000",
         )?;
         self.generator.validate().map_err(ConfigError)?;
+        self.index.validate().map_err(ConfigError)?;
         require(
             self.environment == Environment::Development
                 || self.auth.token.is_some()

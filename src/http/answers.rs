@@ -64,6 +64,8 @@ pub(crate) struct AnswerRequest {
     #[schema(minimum = 0, maximum = 1)]
     diversity: Option<f32>,
     recency: Option<RecencyRequest>,
+    /// The `consistency` of writes that must be seen, separated by commas.
+    consistency: Option<String>,
     /// How much of the question the extractive engine must find before it answers; higher abstains more.
     #[schema(minimum = 0, maximum = 1)]
     min_support: Option<f32>,
@@ -106,6 +108,7 @@ impl AnswerRequest {
             diversity: self.diversity,
             recency: self.recency,
             cursor: None,
+            consistency: self.consistency,
         };
         Ok(AnswerQuery {
             question: self.question,

@@ -127,6 +127,9 @@ impl From<Document> for DocumentView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeletedView {
     deleted: Counts,
+    /// A search that brings this along finds none of it, whichever server answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consistency: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -144,7 +147,7 @@ impl From<Receipt> for Counts {
 
 impl From<Receipt> for DeletedView {
     fn from(receipt: Receipt) -> Self {
-        Self { deleted: receipt.into() }
+        Self { deleted: receipt.into(), consistency: None }
     }
 }
 
@@ -218,16 +221,20 @@ pub(super) async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     let (name, external_id) = addressed(path)?;
     let caller = principal.caller(LIMIT);
+    let collection = state.rag.catalog.get(&caller, &name).await;
     let receipt: Receipt = match once.done().await? {
         Some(receipt) => receipt,
         None => {
-            let collection = state.rag.catalog.get(&caller, &name).await?.id;
+            let collection = collection.clone()?.id;
             let delete = DeleteDocument { tenant: caller.tenant, collection, external_id };
             state.rag.seen_by(&caller).once(once.key().await?, delete, caller.deadline).await?
         }
     };
-    state.rag.catalog.forget();
-    Ok(HttpResponse::Ok().json(DeletedView::from(receipt)))
+    let consistency = match collection {
+        Ok(collection) => state.rag.consistency(&caller, collection.id).await,
+        Err(_) => None, // gone since, with its documents
+    };
+    Ok(HttpResponse::Ok().json(DeletedView { consistency, ..receipt.into() }))
 }
 
 /// Get the parsed text that spans point into.

@@ -73,11 +73,19 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
     };
     let database = state.rag.store.probe(Deadline::within(PROBE)).await;
     // An outage that every replica suffers alike: what is cached is still worth asking for.
-    let remembers = state.rag.catalog.remembers() && state.rag.cache.status().entries > 0;
+    let copies = state.rag.index.holds_any();
+    let remembers = state.rag.catalog.remembers() && (copies || state.rag.cache.status().entries > 0);
     let writes = database.is_ok() && accepts_writes(&state).await;
     match &database {
         Ok(()) if writes => check("database", "ok", None),
         Ok(()) => check("database", "degraded", Some("reads only: writes are refused")),
+        Err(_) if remembers && copies => {
+            check(
+                "database",
+                "degraded",
+                Some("away; searches of what is kept in memory, and cached results"),
+            );
+        }
         Err(_) if remembers => check("database", "degraded", Some("away; cached results only")),
         Err(_) => check("database", "unavailable", Some("no statement could be run")),
     }

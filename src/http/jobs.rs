@@ -59,7 +59,12 @@ pub(super) async fn get(
 }
 
 async fn view(state: &State, caller: &Caller, id: JobId) -> Result<JobView, ApiError> {
-    Ok(JobView::from(state.rag.job(id, caller).await?))
+    let job = state.rag.job(id, caller).await?;
+    let consistency = match job.collection.filter(|_| job.is_over()) {
+        Some(collection) => state.rag.consistency(caller, collection).await,
+        None => None,
+    };
+    Ok(JobView::from(job).seen_by(consistency))
 }
 
 /// Cancel a job.

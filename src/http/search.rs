@@ -99,6 +99,8 @@ pub(crate) struct SearchRequest {
     pub(crate) recency: Option<RecencyRequest>,
     /// The `next_cursor` of the page before; all other fields but `top_k` and `max_tokens` stay the same.
     pub(crate) cursor: Option<String>,
+    /// The `consistency` of writes that must be seen, separated by commas.
+    pub(crate) consistency: Option<String>,
 }
 
 impl SearchRequest {
@@ -142,6 +144,7 @@ impl SearchRequest {
             diversity: self.diversity,
             recency: self.recency,
             cursor: self.cursor,
+            consistency: self.consistency,
         };
         let options = extras.into_options(also, embedding.is_some(), query.is_some())?;
         Ok(SearchQuery {

@@ -34,8 +34,8 @@ pub(super) struct HistoryView {
 
 /// The supervision tree in start order, pools, cache, settings and build.
 #[utoipa::path(get, path = "/v1/system", tag = "system",
-    responses((status = 200, body = Object, description = "`{actors, breakers, pools, cache, admission, config, build}`")))]
-pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpResponse, ApiError> {
+    responses((status = 200, body = Object, description = "`{actors, breakers, pools, cache, index, admission, config, build}`")))]
+pub(super) async fn system(state: Data<State>, principal: Principal) -> Result<HttpResponse, ApiError> {
     let deadline = Deadline::within(Duration::from_secs(1));
     let pools = state.rag.store.pool_status(deadline).await.ok();
     Ok(HttpResponse::Ok().json(json!({
@@ -43,6 +43,7 @@ pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpRespo
         "breakers": state.rag.breakers(),
         "pools": pools,
         "cache": state.rag.cache.status(),
+        "index": state.rag.index.status(principal.tenant),
         "admission": state.admission.status(),
         "config": state.rag.running.status(),
         "build": {

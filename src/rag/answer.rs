@@ -172,7 +172,8 @@ impl Rag {
         found: &SearchResponse,
         caller: &Caller,
     ) -> Result<(Prompt, Option<Degradation>), Error> {
-        let collections = self.catalog.select(caller, query.search.collections.as_deref()).await?.collections;
+        let named = query.search.collections.as_deref();
+        let collections = self.catalog.select(caller, named, &[]).await?.collections;
         let best = found.results.first().map_or(1.0, |result| result.score).max(f32::EPSILON);
         let passages = found.results.iter().map(|result| Passage {
             title: result.title.clone(),
@@ -191,7 +192,12 @@ impl Rag {
                     collection: collection.id,
                     terms: mcp_rag_text::analyze::analyze(&query.question, Language::from_setting(&language)),
                 };
-                self.store.call(weigh, caller.deadline.capped(WEIGHING)).await.map_err(Error::from)
+                match self.index.weights(weigh.tenant, weigh.collection, &weigh.terms) {
+                    Some(weights) => Ok(weights),
+                    None => {
+                        self.store.call(weigh, caller.deadline.capped(WEIGHING)).await.map_err(Error::from)
+                    }
+                }
             }
             None => Ok(HashMap::default()),
         };

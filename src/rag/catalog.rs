@@ -1,6 +1,8 @@
+use super::consistency::{Seen, needed};
 use super::models::{Models, complain};
 use super::search::Degradation;
 use crate::error::{Code, Error};
+use mcp_rag_actors::index::IndexHandle;
 use mcp_rag_actors::store::{
     Collection, CollectionId, HiddenCounts, ListCollections, ListSpaces, Sight, Source, Space, SpaceId,
     StoreError, StoreHandle, TenantId,
@@ -38,6 +40,8 @@ struct Listed {
 pub struct Catalog {
     store: StoreHandle,
     models: Models,
+    /// Told of each write.
+    index: IndexHandle,
     /// Tenants whose active space no model of ours serves, and that space.
     unserved: Arc<Mutex<HashMap<TenantId, SpaceId>>>,
     known: Lists,
@@ -59,13 +63,16 @@ pub(super) struct Selection {
     pub(super) sight: Sight,
     /// Why this may not be the present list.
     pub(super) stale: Option<Degradation>,
+    /// It is older than what the caller must see, or than a write of ours: only a copy may answer, or this is the answer.
+    pub(super) outlived: Option<Error>,
 }
 
 impl Catalog {
-    pub(super) fn new(store: StoreHandle, models: Models, ttl: Duration) -> Self {
+    pub(super) fn new(store: StoreHandle, models: Models, index: IndexHandle, ttl: Duration) -> Self {
         Self {
             store,
             models,
+            index,
             unserved: Arc::default(),
             known: Cache::builder().max_capacity(MAX_TENANTS).time_to_live(ttl).build(),
             last: Cache::new(MAX_TENANTS),
@@ -195,10 +202,17 @@ impl Catalog {
     }
 
     /// The named collections, or all of them; as they were seen last while the database is away.
-    pub(super) async fn select(&self, caller: &Caller, names: Option<&[String]>) -> Result<Selection, Error> {
+    pub(super) async fn select(
+        &self,
+        caller: &Caller,
+        names: Option<&[String]>,
+        seeing: &[Seen],
+    ) -> Result<Selection, Error> {
         let last = self.last.get(&caller.tenant).await;
-        // One from before a write of ours could show what is gone.
-        let last = last.filter(|(of, _)| *of == self.key(caller).1).map(|(_, listed)| listed);
+        // One from before a write of ours could show what is gone: what the cache has of then is not to be shown.
+        let outlived = last.as_ref().is_some_and(|(of, _)| *of != self.key(caller).1);
+        let last = last.filter(|_| !outlived || self.index.holds_any()).map(|(_, listed)| listed);
+        let mut unseen = None;
         let patience = if last.is_some() { caller.deadline.capped(PATIENCE) } else { caller.deadline };
         let away = |reason, fallback| Some(Degradation::new("database", reason, fallback));
         let (listed, stale) =
@@ -208,10 +222,18 @@ impl Catalog {
                 }
                 (Ok(listed), _) => (listed, None),
                 (Err(error), Some(last)) if error.is_temporary() => {
-                    (last, away(error.code.as_str(), "cache"))
+                    let stale = away(error.code.as_str(), "cache");
+                    unseen = Some(error);
+                    (last, stale)
                 }
                 (Err(error), _) => return Err(error),
             };
+        let is_old = |listed: &Listed| {
+            let old = |one: &Collection| needed(seeing, one.id).is_some_and(|epoch| one.epoch < epoch);
+            listed.collections.iter().any(old)
+        };
+        let listed = if stale.is_none() && is_old(&listed) { self.anew(caller).await? } else { listed };
+        let outlived = unseen.filter(|_| outlived || is_old(&listed));
         let (listed, collections) = match named(&listed.collections, names, caller) {
             Err(error) if error.code == Code::NotFound && stale.is_none() => {
                 let listed = self.anew(caller).await?;
@@ -224,12 +246,13 @@ impl Catalog {
         let space = listed.spaces.iter().find(|space| space.is_active()).cloned();
         let restricted = collections.iter().any(|collection| collection.restricted);
         let sight = if restricted { caller.identity.sight() } else { Sight::Public };
-        Ok(Selection { collections, space, all_chunks, sight, stale })
+        Ok(Selection { collections, space, all_chunks, sight, stale, outlived })
     }
 
     /// Called after every write that changes what a search can return.
     pub fn forget(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+        self.index.stir();
     }
 }
 

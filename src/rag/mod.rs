@@ -4,6 +4,7 @@
 pub mod answer;
 mod catalog;
 mod citations;
+pub mod consistency;
 pub(crate) mod effort;
 pub mod extractive;
 pub mod filter;
@@ -24,6 +25,7 @@ use catalog::Catalog;
 use mcp_rag_actors::cache::CacheHandle;
 use mcp_rag_actors::embedder::EmbedderHandle;
 use mcp_rag_actors::generator::GeneratorHandle;
+use mcp_rag_actors::index::IndexHandle;
 use mcp_rag_actors::jwks::JwksHandle;
 use mcp_rag_actors::parser::ParserHandle;
 use mcp_rag_actors::reranker::RerankerHandle;
@@ -61,6 +63,7 @@ pub struct Handles {
     pub parser: ParserHandle,
     pub webhooks: WebhookHandle,
     pub jwks: Option<JwksHandle>,
+    pub index: IndexHandle,
 }
 
 /// What every pipeline works with: handles and limits, cheap to share.
@@ -79,6 +82,8 @@ pub struct Rag {
     pub webhooks: WebhookHandle,
     /// The keys that sign callers' tokens, where these come from an issuer.
     pub jwks: Option<JwksHandle>,
+    /// Copies of what is searched most.
+    pub index: IndexHandle,
     pub catalog: Catalog,
     pub progress: ingest::Progress,
     pub room: ingest::Room,
@@ -99,11 +104,11 @@ const CATALOG_TTL: Duration = Duration::from_secs(1);
 
 impl Rag {
     pub fn new(handles: Handles, settings: Settings) -> Self {
-        let Handles { store, cache, models, reranker, generator, parser, webhooks, jwks } = handles;
+        let Handles { store, cache, models, reranker, generator, parser, webhooks, jwks, index } = handles;
         let embedder = models.first.clone();
         let all = store.seeing(Sight::All);
         let audit = Audit::new(store.clone());
-        let catalog = Catalog::new(all.clone(), models.clone(), CATALOG_TTL);
+        let catalog = Catalog::new(all.clone(), models.clone(), index.clone(), CATALOG_TTL);
         let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
         let progress = ingest::Progress::default();
         let context_calls = Semaphore::new(settings.ingest.context_calls);
@@ -121,6 +126,7 @@ impl Rag {
             parser,
             webhooks,
             jwks,
+            index,
             catalog,
             progress,
             room,

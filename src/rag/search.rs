@@ -4,6 +4,7 @@ mod collapse;
 pub mod cursor;
 mod diversity;
 mod fuse;
+mod hot;
 mod key;
 pub mod options;
 mod overlap;
@@ -20,6 +21,7 @@ use super::rerank::in_order;
 use super::{Caller, Rag, window};
 use crate::error::{Code, Error};
 use cursor::{Cursor, MOST_GIVEN};
+use hot::{Answered, Way};
 use key::Key;
 use mcp_rag_actors::embedder::{Embed, Purpose};
 use mcp_rag_actors::remote::ModelError;
@@ -111,13 +113,16 @@ impl Rag {
         caller: &Caller,
     ) -> Result<SearchResponse, Error> {
         let began = Instant::now();
-        let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
+        let selection =
+            self.catalog.select(caller, query.collections.as_deref(), &query.options.seeing).await?;
         self.check_dimensions(&query, &selection)?;
         let key = Key::of(&query, &selection, caller);
         if let Some(cursor) = &query.options.cursor {
             cursor.check(key.search, key.state)?;
         }
-        let cached = self.cached(&key.cache, room.is_left());
+        let cached = async {
+            if selection.outlived.is_some() { None } else { self.cached(&key.cache, room.is_left()).await }
+        };
         let mut response = match cached.instrument(info_span!(target: TARGET, "cache")).await {
             Some(mut found) => {
                 found.cached = true;
@@ -251,6 +256,7 @@ impl Rag {
         let documents = collections.iter().map(|collection| collection.documents).sum();
         let chunks = collections.iter().map(|collection| collection.chunks).sum();
         let store = self.store.seeing(selection.sight.clone());
+        let copies = self.copies(query, mode, selection, caller).await?;
         let filter = seen(query.filter.as_ref(), selection);
         let mut embeddings = embeddings.into_iter();
         let searches = queries.asked.iter().map(|asked| {
@@ -272,11 +278,16 @@ impl Rag {
             (search, asked.weight)
         });
         let find = info_span!(target: TARGET, "find", mode = mode.as_str(), plan = tracing::field::Empty);
-        let searching = self.find(searches.collect(), mode, &store, caller.deadline).instrument(find.clone());
+        let way = Way { copies: copies.as_ref(), store: &store, deadline: caller.deadline };
+        let searching = self.find(searches.collect(), mode, &way).instrument(find.clone());
         let (Found { hits, plan, complete }, source) = searching.await?;
         find.record("plan", plan.map(Plan::as_str));
-        if source == Source::Standin {
-            degraded.push(Degradation::new("database", "unavailable", "replica"));
+        match source {
+            Answered::Store(Source::Standin) => {
+                degraded.push(Degradation::new("database", "unavailable", "replica"));
+            }
+            Answered::Store(Source::Writer | Source::Replica) | Answered::Copies(None) => {}
+            Answered::Copies(Some(away)) => degraded.push(away),
         }
         let page_end = usize::from(query.top_k) + query.options.cursor.as_ref().map_or(0, |c| c.given.len());
         let all_seen = hits.len() < usize::from(limit) && complete;

@@ -142,7 +142,7 @@ impl Rag {
         caller: &Caller,
     ) -> Result<Comparison, Error> {
         let other = self.must_be_served(id, caller).await?;
-        let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
+        let selection = self.catalog.select(caller, query.collections.as_deref(), &[]).await?;
         let active = selection
             .space
             .clone()

@@ -77,7 +77,13 @@ fn run(server: &Server, arguments: &[&str]) -> Value {
 
 impl World {
     pub(crate) fn start(redis: &str) -> Self {
-        let server = Server::builder().token(TOKEN).env("MCP_RAG__REDIS__URL", redis).start();
+        let server = Server::builder()
+            .token(TOKEN)
+            .env("MCP_RAG__REDIS__URL", redis)
+            // Every collection is searched in memory as soon as it is searched at all.
+            .set("index.memory_bytes", 1 << 28)
+            .set("index.min_searches", 1)
+            .start();
         let mut world = Self {
             client: Client::new(),
             callers: Vec::new(),

@@ -126,7 +126,10 @@ impl Builder {
         let mut command = binary(home);
         command.arg("serve");
         // Small enough for several servers side by side on a small machine.
-        for set in ["server.port=0", "admin.port=0", "server.workers=2", "database.embedded.memory_mb=512"] {
+        // Without copies in memory, so that a test that is about PostgreSQL is; `tests/index` turns them on.
+        let plain = ["index.memory_bytes=0"];
+        let small = ["server.port=0", "admin.port=0", "server.workers=2", "database.embedded.memory_mb=512"];
+        for set in small.into_iter().chain(plain) {
             command.args(["--set", set]);
         }
         for set in &self.sets {

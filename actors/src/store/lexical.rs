@@ -24,9 +24,9 @@ const DIMENSIONS: i32 = 536_870_912;
 /// A query's term in one collection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TermKey {
-    pub(super) collection: i64,
-    pub(super) base: i64,
-    pub(super) count: f32,
+    pub(crate) collection: i64,
+    pub(crate) base: i64,
+    pub(crate) count: f32,
 }
 
 impl TermKey {

@@ -27,6 +27,7 @@ mod documents;
 mod error;
 mod explain;
 mod export;
+mod feed;
 mod files;
 mod filter;
 mod handle;
@@ -87,6 +88,10 @@ pub use documents::{Document, GetContent, GetDocument, ListDocuments};
 pub use error::StoreError;
 pub use explain::{About, ExplainAccess, Standing};
 pub use export::{ExportDocuments, Exported};
+pub use feed::{
+    Changes, FeedChunk, FeedDocument, FindChanged, Head, Page, Position, ReadChanges, ReadDocuments, ReadPage,
+    ReadStamps, Stamp, SweepChanges,
+};
 pub use files::{
     CreateFile, DeleteFile, DocumentsOfFile, File, GetFileContent, GetFiles, ListFiles, SweepFiles,
 };

@@ -51,6 +51,15 @@ impl Sight {
             }
     }
 
+    /// Whom it speaks for, of those who are named.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let names = match self {
+            Self::Public | Self::All => "",
+            Self::Named(names) => names,
+        };
+        names.split(SEPARATOR).filter(|name| !name.is_empty())
+    }
+
     /// As the session is told.
     pub(super) fn setting(&self) -> &str {
         match self {

@@ -13,6 +13,7 @@ mod exact;
 mod filters;
 mod guards;
 mod hop;
+mod hot;
 mod ingest;
 mod lab;
 mod load;
@@ -50,6 +51,8 @@ pub(super) enum Bench {
     Chroma(chroma::Beside),
     /// Filtered searches by how much the filter lets through, beside plain pgvector SQL.
     Filters(filters::Filters),
+    /// Searches in memory beside pgbench and beside PostgreSQL's own, with filters and by text.
+    Hot(hot::Hot),
     /// What a call to an actor costs, in microseconds.
     Hop(hop::Hop),
     /// Cached searches with and without the actor hop and the guards, in turns.
@@ -73,11 +76,19 @@ impl Bench {
         settings.auth.token = None;
         settings.auth.jwt.issuer = None;
         let mut interrupt = Interrupt::new()?;
+        let mut global = global.clone();
+        if !matches!(self, Self::Hot(_)) {
+            // What is measured is PostgreSQL's path; `bench hot` is about the other one.
+            settings.index.memory_bytes = 0;
+            global.overrides.push(("index.memory_bytes".to_owned(), "0".to_owned()));
+        }
+        let global = &global;
         match self {
             Self::Search(search) => Box::pin(search.run(global, settings, &mut interrupt)).await?,
             Self::Scale(scale) => Box::pin(scale.run(global, settings, &mut interrupt)).await?,
             Self::Chroma(beside) => Box::pin(beside.run(global, settings, &mut interrupt)).await?,
             Self::Filters(filters) => Box::pin(filters.run(global, settings, &mut interrupt)).await?,
+            Self::Hot(hot) => Box::pin(hot.run(global, settings, &mut interrupt)).await?,
             Self::Hop(hop) => hop.run(global, &mut interrupt).await?,
             Self::Guards(guards) => Box::pin(guards.run(global, settings, &mut interrupt)).await?,
             Self::Mcp(mcp) => Box::pin(mcp.run(global, settings, &mut interrupt)).await?,

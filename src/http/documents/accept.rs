@@ -66,6 +66,9 @@ pub(in crate::http) struct PutView {
     job: Option<String>,
     /// Whether it was there already, with the same content.
     unchanged: bool,
+    /// A search that brings this along sees what was done until now: all of it, where there is no job or it is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consistency: Option<String>,
 }
 
 /// What became of documents sent together.
@@ -77,6 +80,9 @@ pub(in crate::http) struct BulkView {
     rejected: Vec<Rejected>,
     /// Absent when there is nothing to work on.
     job: Option<String>,
+    /// Where nothing is left to work on: a search that brings this along sees what was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consistency: Option<String>,
     /// Of an import.
     #[serde(skip_serializing_if = "Option::is_none")]
     vectors: Option<VectorsKnown>,
@@ -255,7 +261,11 @@ pub(in crate::http) async fn put(
     };
     let job = receipt.job.map(|job| job.to_string());
     let unchanged = receipt.changed == 0;
-    Ok(HttpResponse::build(status).json(PutView { document: document.into(), job, unchanged }))
+    let consistency = match status {
+        StatusCode::ACCEPTED => None, // its job tells
+        _ => state.rag.consistency(&caller, collection.id).await,
+    };
+    Ok(HttpResponse::build(status).json(PutView { document: document.into(), job, unchanged, consistency }))
 }
 
 /// Put many documents in.
@@ -329,7 +339,18 @@ async fn respond(
             rejected.first().map(|one| format!("line {}: {}", one.line, one.error)).unwrap_or_default();
         return Err(Error::new(Code::InvalidRequest, format!("no document was accepted; {first}")).into());
     }
-    Ok(HttpResponse::build(status).json(BulkView { accepted, unchanged, rejected, job, vectors }))
+    let consistency = match job {
+        Some(_) => None, // it tells
+        None => state.rag.consistency(caller, collection.id).await,
+    };
+    Ok(HttpResponse::build(status).json(BulkView {
+        accepted,
+        unchanged,
+        rejected,
+        job,
+        consistency,
+        vectors,
+    }))
 }
 
 /// Take in what an export gave out.

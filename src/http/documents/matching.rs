@@ -41,6 +41,9 @@ pub(in crate::http) struct DeletedMatching {
     deleted: Counts,
     /// False where some are left: send the request again.
     complete: bool,
+    /// A search that brings this along finds none of it, whichever server answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consistency: Option<String>,
 }
 
 /// With `dry_run`.
@@ -49,9 +52,9 @@ pub(in crate::http) struct WouldDelete {
     would_delete: Counts,
 }
 
-impl From<Deleted> for MatchingView {
-    fn from(Deleted { deleted, complete }: Deleted) -> Self {
-        Self::Deleted(DeletedMatching { deleted: deleted.into(), complete })
+impl MatchingView {
+    fn of(Deleted { deleted, complete }: Deleted, consistency: Option<String>) -> Self {
+        Self::Deleted(DeletedMatching { deleted: deleted.into(), complete, consistency })
     }
 }
 
@@ -73,10 +76,15 @@ pub(in crate::http) async fn delete_matching(
 ) -> Result<HttpResponse, ApiError> {
     let filter = filter::parse(&request.filter).map_err(|error| error.about("filter"))?;
     let caller = principal.caller(LIMIT);
+    let collection = state.rag.catalog.get(&caller, &name).await.map(|collection| collection.id);
     if let Some(deleted) = once.done::<Deleted>().await? {
-        return Ok(HttpResponse::Ok().json(MatchingView::from(deleted)));
+        let consistency = match collection {
+            Ok(collection) => state.rag.consistency(&caller, collection).await,
+            Err(_) => None, // gone since, with its documents
+        };
+        return Ok(HttpResponse::Ok().json(MatchingView::of(deleted, consistency)));
     }
-    let collection = state.rag.catalog.get(&caller, &name).await?.id;
+    let collection = collection?;
     let matching = Matching { tenant: caller.tenant, collection, filter };
     if request.dry_run {
         let receipt = state.rag.seen_by(&caller).call(CountMatching(matching), caller.deadline).await?;
@@ -86,6 +94,6 @@ pub(in crate::http) async fn delete_matching(
     let deleted =
         state.rag.seen_by(&caller).once(once.key().await?, DeleteMatching(matching), caller.deadline).await;
     // Also after a failure: what was deleted until then is gone.
-    state.rag.catalog.forget();
-    Ok(HttpResponse::Ok().json(MatchingView::from(deleted?)))
+    let consistency = state.rag.consistency(&caller, collection).await;
+    Ok(HttpResponse::Ok().json(MatchingView::of(deleted?, consistency)))
 }

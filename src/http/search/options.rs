@@ -1,6 +1,7 @@
 //! The fields that ask for more than a plain search, as HTTP has them.
 
 use crate::error::Error;
+use crate::rag::consistency::Seen;
 use crate::rag::search::MAX_QUERY_BYTES;
 use crate::rag::search::cursor::Cursor;
 use crate::rag::search::options::{MAX_QUERIES, Options, Recency};
@@ -105,6 +106,7 @@ pub(in crate::http) struct Extras {
     pub(in crate::http) diversity: Option<f32>,
     pub(in crate::http) recency: Option<RecencyRequest>,
     pub(in crate::http) cursor: Option<String>,
+    pub(in crate::http) consistency: Option<String>,
 }
 
 impl Extras {
@@ -141,6 +143,7 @@ impl Extras {
             diversity: self.diversity.unwrap_or_default(),
             recency: self.recency.map(RecencyRequest::into_recency).transpose()?,
             cursor: self.cursor.as_deref().map(Cursor::decode).transpose()?,
+            seeing: self.consistency.as_deref().map(Seen::parse_all).transpose()?.unwrap_or_default(),
         })
     }
 }

@@ -29,6 +29,9 @@ pub struct JobView {
     /// Who is told of the end, and whether that has worked.
     #[schema(value_type = Option<WebhookView>)]
     webhook: Option<Value>,
+    /// Of a job that is over: a search that brings this along sees what it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consistency: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
@@ -63,6 +66,7 @@ impl From<Job> for JobView {
             attempts: job.attempts,
             error: job.error,
             webhook: job.webhook,
+            consistency: None,
             created_at: job.created_at,
             updated_at: job.updated_at,
         }
@@ -70,6 +74,11 @@ impl From<Job> for JobView {
 }
 
 impl JobView {
+    /// What a search brings along to see what the job did.
+    pub(crate) fn seen_by(self, consistency: Option<String>) -> Self {
+        Self { consistency, ..self }
+    }
+
     /// Names the state that an event shows, the same on every replica.
     pub(crate) fn event_id(&self) -> String {
         let JobProgress { done, failed, total } = self.progress;

@@ -7,7 +7,9 @@ use super::worker::STEP;
 use crate::error::Error;
 use crate::rag::Rag;
 use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{Expire, ListExpired, SweepEntries, SweepFiles, SweepKeys, TakeLease};
+use mcp_rag_actors::store::{
+    Expire, ListExpired, SweepChanges, SweepEntries, SweepFiles, SweepKeys, TakeLease,
+};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,9 @@ const LEASE: Duration = Duration::from_secs(5);
 const BATCH: i32 = 200;
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 const KEYS: i32 = 5000;
+/// How far back the change feed goes: whoever keeps a copy and was away for longer begins anew.
+const CHANGES_KEPT: Duration = Duration::from_secs(3600);
+const MOST_CHANGES: i64 = 1_000_000;
 
 /// # Cancel safety
 /// Dropped at any point, a batch is deleted as a whole or not at all.
@@ -47,6 +52,8 @@ async fn once(rag: &Rag, owner: &Arc<str>, keys_due: &mut Instant) -> Result<boo
         if !kept.is_zero() {
             rag.all.call(SweepEntries { kept, most: KEYS }, Deadline::within(STEP)).await?;
         }
+        let changes = SweepChanges { older_than: CHANGES_KEPT, most: MOST_CHANGES, batch: KEYS };
+        let forgotten = forgotten.max(rag.all.call(changes, Deadline::within(STEP)).await?);
         if forgotten < i64::from(KEYS) {
             *keys_due = Instant::now() + KEYS_EVERY;
         }

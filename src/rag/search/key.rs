@@ -45,7 +45,8 @@ fn search(query: &SearchQuery, selection: &Selection, caller: &Caller) -> [u8; 3
     add(&mut digest, &(caller.tenant, &selection.sight));
     add(&mut digest, &query.text.as_deref().map(str::trim));
     add(&mut digest, &(query.mode, &query.filter, query.min_score, query.rerank));
-    let Options { also, rewrite, collapse, by_document, diversity, recency, cursor: _ } = &query.options;
+    let Options { also, rewrite, collapse, by_document, diversity, recency, cursor: _, seeing: _ } =
+        &query.options;
     add(&mut digest, &(also, rewrite, collapse, by_document, diversity, recency));
     digest.finalize().into()
 }

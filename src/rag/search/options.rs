@@ -1,6 +1,7 @@
 //! What a search may be asked for beyond its query: valid by construction where HTTP reads it.
 
 use super::cursor::Cursor;
+use crate::rag::consistency::Seen;
 
 /// Queries of one search, the first included.
 pub const MAX_QUERIES: usize = 8;
@@ -21,6 +22,8 @@ pub struct Options {
     pub recency: Option<Recency>,
     /// Go on after what this says was given.
     pub cursor: Option<Cursor>,
+    /// Writes that must be seen.
+    pub seeing: Vec<Seen>,
 }
 
 /// New documents score higher.

@@ -1,11 +1,11 @@
 //! Which queries one search asks, and their results together.
 
 use super::fuse::{self, List};
+use super::hot::{Answered, Way};
 use super::{Degradation, Error, SearchQuery};
 use crate::rag::{Caller, Rag};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use mcp_rag_actors::resilience::Deadline;
-use mcp_rag_actors::store::{Found, Mode, SearchChunks, Source, StoreHandle};
+use mcp_rag_actors::store::{Found, Mode, SearchChunks, Source};
 use mcp_rag_actors::trace::TARGET;
 use std::time::Duration;
 use tracing::{Instrument, info_span};
@@ -89,30 +89,31 @@ impl Rag {
         &self,
         mut searches: Vec<(SearchChunks, f32)>,
         mode: Mode,
-        store: &StoreHandle,
-        deadline: Deadline,
-    ) -> Result<(Found, Source), Error> {
+        way: &Way<'_>,
+    ) -> Result<(Found, Answered), Error> {
         if searches.len() < 2 {
             let Some((search, _)) = searches.pop() else {
                 let nothing = Found { hits: Vec::new(), plan: None, complete: true };
-                return Ok((nothing, Source::Writer));
+                return Ok((nothing, Answered::Store(Source::Writer)));
             };
-            return Ok(store.call_traced(search, deadline).await?);
+            return way.find(search).await;
         }
         let limit = searches.iter().map(|(search, _)| usize::from(search.limit)).max().unwrap_or_default();
         let one = |(search, weight)| async move {
-            let (found, source) = store.call_traced::<SearchChunks, Found>(search, deadline).await?;
-            Ok::<_, Error>((found, weight, source))
+            let (found, answered) = way.find(search).await?;
+            Ok::<_, Error>((found, weight, answered))
         };
-        let found: Vec<(Found, f32, Source)> =
+        let found: Vec<(Found, f32, Answered)> =
             stream::iter(searches).map(one).buffered(AT_ONCE).try_collect().await?;
-        // One stale part makes the whole stale.
-        let standin = found.iter().any(|(_, _, source)| *source == Source::Standin);
-        let source = if standin { Source::Standin } else { found[0].2 };
         let (plan, complete) = (found[0].0.plan, found.iter().all(|(found, ..)| found.complete));
-        let lists = found.into_iter().map(|(found, weight, _)| List { hits: found.hits, weight });
-        let mut hits = fuse::fuse(lists.collect(), mode);
+        let mut answered = Answered::Store(Source::Writer);
+        let mut lists = Vec::with_capacity(found.len());
+        for (found, weight, by) in found {
+            answered = answered.worse(by);
+            lists.push(List { hits: found.hits, weight });
+        }
+        let mut hits = fuse::fuse(lists, mode);
         hits.truncate(limit);
-        Ok((Found { hits, plan, complete }, source))
+        Ok((Found { hits, plan, complete }, answered))
     }
 }

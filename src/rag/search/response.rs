@@ -5,6 +5,7 @@ use crate::quotas::Spent;
 use bytes::Bytes;
 use mcp_rag_actors::store::Plan;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -94,6 +95,9 @@ pub struct Degradation {
     pub stage: String,
     pub reason: String,
     pub fallback: String,
+    /// How old what was found may be, where that is known; else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
@@ -101,7 +105,8 @@ pub struct Timings {
     pub embed_ms: f64,
     pub search_ms: f64,
     pub total_ms: f64,
-    /// How the nearest chunks were found: `exact` or `index`; null where only words were looked for.
+    /// How the chunks were found: `hot` in memory; in PostgreSQL the nearest by `exact` or `index`, null where only words
+    /// were looked for.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub plan: Option<Plan>,
@@ -109,7 +114,18 @@ pub struct Timings {
 
 impl Degradation {
     pub(in crate::rag) fn new(stage: &str, reason: &str, fallback: &str) -> Self {
-        Self { stage: stage.to_owned(), reason: reason.to_owned(), fallback: fallback.to_owned() }
+        Self {
+            stage: stage.to_owned(),
+            reason: reason.to_owned(),
+            fallback: fallback.to_owned(),
+            age_ms: None,
+        }
+    }
+
+    /// PostgreSQL is away, and a copy in memory answered.
+    pub(in crate::rag) fn hot(reason: &str, age: Duration) -> Self {
+        let age_ms = u64::try_from(age.as_millis()).ok();
+        Self { age_ms, ..Self::new("database", reason, "hot_index") }
     }
 
     /// What a caller with `degrade: forbid` gets instead.

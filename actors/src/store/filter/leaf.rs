@@ -1,9 +1,9 @@
 //! One condition as looks into an index: which rows of `document_attributes`, or of `documents`, it is about.
 
 use super::sql::{Bind, Scope};
-use super::value::{Scalar, as_double, word};
-use super::{Comparison, Field, Filter, Test};
-use serde_json::{Value, json};
+use super::value::{as_double, is_rounded, json, word};
+use super::{Comparison, Field, Filter, Scalar, Test};
+use serde_json::Value;
 
 /// Documents that one look into an index gives.
 pub(super) struct Leaf {
@@ -32,11 +32,11 @@ impl Again {
             Self::Holds(value) => format!("whole.attributes @> {}", bind(Box::new(value.clone()))),
             Self::Text(key, comparison, text) => {
                 let (key, text) = (bind(Box::new(key.clone())), bind(Box::new(text.clone())));
-                format!("(whole.attributes ->> {key}) COLLATE \"C\" {} {text}", comparison.operator())
+                format!("(whole.attributes ->> {key}) COLLATE \"C\" {} {text}", operator(*comparison))
             }
             Self::Number(key, comparison, value) => {
                 let (key, value) = (bind(Box::new(key.clone())), bind(Box::new(value.clone())));
-                format!("whole.attributes -> {key} {} {value}::jsonb", comparison.operator())
+                format!("whole.attributes -> {key} {} {value}::jsonb", operator(*comparison))
             }
             Self::Field(Field::Acl, _, name) => format!("{} = ANY (whole.acl)", bind(Box::new(name.clone()))),
             Self::Field(field, operator, text) => {
@@ -89,10 +89,12 @@ fn attribute(key: &str, test: &Test, bind: Bind<'_>) -> Vec<Leaf> {
             let condition = format!("x.key = {key} AND x.kind IN ('s', 'n', 'b', 'x')");
             vec![Leaf { table: TABLE, condition, also: None }]
         }
-        Test::In(values) => equal(key, values, ["s", "n", "b"], bind, |value| json!({ key: value.json() })),
+        Test::In(values) => {
+            equal(key, values, ["s", "n", "b"], bind, |value| serde_json::json!({ key: json(value) }))
+        }
         Test::Contains(value) => {
             let values = std::slice::from_ref(value);
-            equal(key, values, ["S", "N", "B"], bind, |value| json!({ key: [value.json()] }))
+            equal(key, values, ["S", "N", "B"], bind, |value| serde_json::json!({ key: [json(value)] }))
         }
         Test::Range(comparison, value) => vec![range(key, *comparison, value, bind)],
     }
@@ -115,7 +117,7 @@ fn equal(
         leaves.push(Leaf { table: TABLE, condition: format!("x.key = {key} AND {condition}"), also });
     };
     for value in values {
-        let rounded = value.is_rounded();
+        let rounded = is_rounded(value);
         match value {
             Scalar::Text(text) if rounded => {
                 let start = bind(Box::new(word(text).to_owned()));
@@ -165,29 +167,29 @@ fn equal(
 }
 
 fn range(key: &str, comparison: Comparison, value: &Scalar, bind: Bind<'_>) -> Leaf {
-    let rounded = value.is_rounded();
-    let operator = if rounded { comparison.loosened() } else { comparison }.operator();
+    let rounded = is_rounded(value);
+    let compared = operator(if rounded { loosened(comparison) } else { comparison });
     let condition = match value {
         Scalar::Text(text) => {
             let word = bind(Box::new(word(text).to_owned()));
-            format!("x.kind = 's' AND x.word {operator} {word} AND x.number = 0")
+            format!("x.kind = 's' AND x.word {compared} {word} AND x.number = 0")
         }
         Scalar::Bool(truth) => {
             let word = bind(Box::new(truth.to_string()));
-            format!("x.kind = 'b' AND x.word {operator} {word} AND x.number = 0")
+            format!("x.kind = 'b' AND x.word {compared} {word} AND x.number = 0")
         }
         Scalar::Number(number) => {
             let number = bind(Box::new(as_double(number)));
-            format!("x.kind = 'n' AND x.word = '' AND x.number {operator} {number}")
+            format!("x.kind = 'n' AND x.word = '' AND x.number {compared} {number}")
         }
         Scalar::Time(micros) => {
             let number = bind(Box::new(*micros as f64));
-            format!("x.kind = 't' AND x.word = '' AND x.number {operator} {number}")
+            format!("x.kind = 't' AND x.word = '' AND x.number {compared} {number}")
         }
     };
     let also = rounded.then(|| match value {
         Scalar::Text(text) => Again::Text(key.to_owned(), comparison, text.clone()),
-        other => Again::Number(key.to_owned(), comparison, other.json()),
+        other => Again::Number(key.to_owned(), comparison, json(other)),
     });
     let key = bind(Box::new(key.to_owned()));
     Leaf { table: TABLE, condition: format!("x.key = {key} AND {condition}"), also }
@@ -202,7 +204,7 @@ fn text_field(field: Field, test: &Test, bind: Bind<'_>) -> Vec<Leaf> {
     };
     let one = |value: &Scalar, comparison: &'static str, loosened: &str, bind: Bind<'_>| {
         let Scalar::Text(text) = value else { return None };
-        let rounded = value.is_rounded();
+        let rounded = is_rounded(value);
         let operator = if rounded { loosened } else { comparison };
         let start = bind(Box::new(word(text).to_owned()));
         let also = rounded.then(|| Again::Field(field, comparison, text.clone()));
@@ -213,22 +215,39 @@ fn text_field(field: Field, test: &Test, bind: Bind<'_>) -> Vec<Leaf> {
         Test::In(values) => values.iter().filter_map(|value| one(value, "=", "=", &mut *bind)).collect(),
         Test::Contains(value) => one(value, "=", "=", bind).into_iter().collect(),
         Test::Range(comparison, value) => {
-            one(value, comparison.operator(), comparison.loosened().operator(), bind).into_iter().collect()
+            one(value, operator(*comparison), operator(loosened(*comparison)), bind).into_iter().collect()
         }
     }
 }
 
 fn time_field(field: Field, test: &Test, bind: Bind<'_>) -> Vec<Leaf> {
-    let mut of = |operator: &str, value: &Scalar| {
+    let mut of = |compared: &str, value: &Scalar| {
         let Scalar::Time(micros) = value else { return None };
         let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(*micros) * 1000).ok()?;
-        let condition = format!("x.{} {operator} {}::timestamptz", field.name(), bind(Box::new(at)));
+        let condition = format!("x.{} {compared} {}::timestamptz", field.name(), bind(Box::new(at)));
         Some(Leaf { table: "documents", condition, also: None })
     };
     match test {
         Test::Exists => vec![Leaf { table: "documents", condition: "true".to_owned(), also: None }],
         Test::In(values) => values.iter().filter_map(|value| of("=", value)).collect(),
-        Test::Range(comparison, value) => of(comparison.operator(), value).into_iter().collect(),
+        Test::Range(comparison, value) => of(operator(*comparison), value).into_iter().collect(),
         Test::Contains(_) => Vec::new(),
+    }
+}
+
+fn operator(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Gt => ">",
+        Comparison::Gte => ">=",
+        Comparison::Lt => "<",
+        Comparison::Lte => "<=",
+    }
+}
+
+/// What holds of rounded values whenever this holds of the values themselves.
+fn loosened(comparison: Comparison) -> Comparison {
+    match comparison {
+        Comparison::Gt | Comparison::Gte => Comparison::Gte,
+        Comparison::Lt | Comparison::Lte => Comparison::Lte,
     }
 }

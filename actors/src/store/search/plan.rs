@@ -15,6 +15,8 @@ pub enum Plan {
     Exact,
     /// The HNSW index is walked.
     Index,
+    /// In memory, without PostgreSQL.
+    Hot,
 }
 
 impl Plan {
@@ -23,6 +25,7 @@ impl Plan {
         match self {
             Self::Exact => "exact",
             Self::Index => "index",
+            Self::Hot => "hot",
         }
     }
 }

@@ -148,8 +148,9 @@ fn copy(
         let ids = numbers.clone().map(|n| i64::try_from(n + 1));
         let made: Vec<_> =
             ids.zip(made(recipe, numbers)?).map(|(id, chunk)| Ok((id?, chunk))).collect::<Result<_>>()?;
-        // One in ten and one in a hundred, for searches with filters.
-        let attributes = json!({ "tenth": number % 10, "hundredth": number % 100 });
+        // One in ten, in a hundred and in a thousand, for searches with filters.
+        let attributes =
+            json!({ "tenth": number % 10, "hundredth": number % 100, "thousandth": number % 1_000 });
         rows.add(i64::try_from(number + 1)?, &format!("Synthetic document {number}"), &attributes, &made);
         bar.inc(made.len() as u64);
         if number % BATCH == BATCH - 1 {

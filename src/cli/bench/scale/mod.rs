@@ -60,6 +60,16 @@ pub(super) struct Loaded {
     tools: Tools,
 }
 
+impl Loaded {
+    pub(super) fn collection(&self) -> CollectionId {
+        self.collection
+    }
+
+    pub(super) fn tools(&self) -> &Tools {
+        &self.tools
+    }
+}
+
 impl Scale {
     pub(super) async fn run(
         self,

@@ -1,0 +1,123 @@
+use super::super::measure::CLIENTS;
+use super::super::report::{Cell, table};
+use super::super::requests::Kind;
+use super::super::traffic::Measured;
+use super::{Selected, TOP_K};
+use crate::cli::out;
+use anyhow::Result;
+use serde::Serialize;
+
+const NEAREST: &str = "pgbench: nearest";
+
+/// What `bench hot` found out.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Report {
+    pub(super) chunks: u32,
+    pub(super) source: String,
+    /// Until the collection was searched in memory: read from PostgreSQL, and from the file of the server before.
+    pub(super) built_s: f64,
+    pub(super) loaded_s: f64,
+    pub(super) bytes: u64,
+    /// Dense, lexical, hybrid, each against exact search.
+    pub(super) recall: [f64; 3],
+    /// Of the embedder alone, at the median.
+    pub(super) embedder_ms: f64,
+    pub(super) cells: Vec<Cell>,
+    pub(super) filtered: Vec<Filtered>,
+}
+
+/// Both servers under one filter.
+#[derive(Debug, Serialize)]
+pub(super) struct Filtered {
+    /// Per cent of the chunks that the filter lets through.
+    selected: f64,
+    plan: String,
+    recall: [f64; 2],
+    /// Clients, PostgreSQL's, in memory.
+    cells: Vec<(usize, Measured, Measured)>,
+}
+
+impl Filtered {
+    pub(super) fn new(cold: Selected, hot: Selected) -> Self {
+        let cells =
+            cold.cells.iter().zip(&hot.cells).map(|((clients, cold), (_, hot))| (*clients, *cold, *hot));
+        Self {
+            selected: 100.0 / cold.every as f64,
+            cells: cells.collect(),
+            plan: format!("{} / {}", cold.plan, hot.plan),
+            recall: [cold.recall, hot.recall],
+        }
+    }
+}
+
+impl Report {
+    fn cell(&self, name: &str, clients: usize) -> Measured {
+        let found = self.cells.iter().find(|cell| cell.name == name && cell.clients == clients);
+        found.map_or_else(Measured::default, |cell| cell.result)
+    }
+
+    /// Dense searches as a multiple of pgbench's best, at any number of clients, and of its own at as many.
+    fn ratios(&self) -> Vec<(usize, f64, f64)> {
+        let best = CLIENTS.iter().map(|clients| self.cell(NEAREST, *clients).qps).fold(0.0, f64::max);
+        let of = |clients: &usize| {
+            let dense = self.cell(Kind::Dense.label(), *clients).qps;
+            (*clients, dense / best, dense / self.cell(NEAREST, *clients).qps)
+        };
+        CLIENTS.iter().map(of).collect()
+    }
+
+    /// A search by text, end to end, as a multiple of the embedder alone; one client.
+    fn beside_embedder(&self) -> f64 {
+        self.cell(Kind::HybridText.label(), 1).p50_ms / self.embedder_ms
+    }
+
+    pub(super) fn print(&self, json: bool) -> Result<()> {
+        let (ratios, text) = (self.ratios(), self.beside_embedder());
+        if json {
+            let mut report = serde_json::to_value(self)?;
+            report["dense_of_pgbench"] = serde_json::json!(ratios);
+            report["text_of_embedder"] = serde_json::json!(text);
+            out(&serde_json::to_string_pretty(&report)?);
+            return Ok(());
+        }
+        let megabytes = self.bytes as f64 / 1048576.0;
+        out(&format!(
+            "{} chunks of {}; in memory after {:.1} s from PostgreSQL, {:.1} s from a file; {megabytes:.0} MB ({:.0} MB per million); top_k {TOP_K}\n",
+            self.chunks,
+            self.source,
+            self.built_s,
+            self.loaded_s,
+            megabytes * 1e6 / f64::from(self.chunks),
+        ));
+        table(&self.cells);
+        out("");
+        for (clients, of_best, of_same) in ratios {
+            out(&format!(
+                "dense, {clients:>2} clients: {of_best:.2} of pgbench's best, {of_same:.2} of pgbench's at as many"
+            ));
+        }
+        let [dense, lexical, hybrid] = self.recall;
+        out(&format!(
+            "recall@{TOP_K} against exact search: dense {dense:.3}, lexical {lexical:.3}, hybrid {hybrid:.3}"
+        ));
+        out(&format!(
+            "a search by text, 1 client: {text:.2} of the embedder alone ({:.2} ms)\n",
+            self.embedder_ms
+        ));
+        for one in &self.filtered {
+            let [cold, hot] = one.recall;
+            out(&format!("filter {:>4}% ({}), recall {cold:.3} / {hot:.3}", one.selected, one.plan));
+            for (clients, cold, hot) in &one.cells {
+                out(&format!(
+                    "  {clients:>2} clients: {:>8.0} / {:>8.0} qps ({:.1} times), p95 {:.2} / {:.2} ms",
+                    cold.qps,
+                    hot.qps,
+                    hot.qps / cold.qps,
+                    cold.p95_ms,
+                    hot.p95_ms
+                ));
+            }
+        }
+        Ok(())
+    }
+}

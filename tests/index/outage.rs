@@ -1,0 +1,127 @@
+//! PostgreSQL is away: what is in memory is searched, answers are written from it, and both say so. On its return nothing is
+//! missing and nothing is stale.
+
+use crate::support::{Server, eventually, ids};
+use crate::world::{World, documents, plan, warm};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+fn stage(found: &Value) -> (&str, &str, Option<u64>) {
+    let first = &found["degraded"][0];
+    (
+        first["stage"].as_str().unwrap_or_default(),
+        first["fallback"].as_str().unwrap_or_default(),
+        first["age_ms"].as_u64(),
+    )
+}
+
+/// Never asked before, so that no cache has it.
+fn question(n: usize) -> Value {
+    let modes = ["hybrid", "dense", "lexical"];
+    json!({"query": format!("how old are the whales of {n}"), "collections": ["docs"], "mode": modes[n % 3], "top_k": 5})
+}
+
+#[test]
+fn while_postgresql_is_away_every_search_and_answer_is_given_and_marked_and_on_its_return_nothing_is_stale() {
+    let World { hot, cold, cluster } = World::start();
+    cold.create("docs");
+    cold.ingest_json("docs", &documents(60));
+    warm(&hot, &["docs"]);
+    let (stop, asked, failed) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let (hot, stop, asked, failed) = (&hot, &stop, &asked, &failed);
+        for client in 0..4_usize {
+            scope.spawn(move || {
+                for n in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let path = if n % 4 == 3 { "/v1/answers" } else { "/v1/search" };
+                    let mut body = question(client * 1_000_000 + n);
+                    if path == "/v1/answers" {
+                        body = json!({"question": body["query"], "collections": ["docs"]});
+                    }
+                    let reply = hot.post(path, &body);
+                    asked.fetch_add(1, Ordering::Relaxed);
+                    if reply.status != 200 {
+                        failed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        let so_far = || asked.load(Ordering::Relaxed);
+        eventually("searches go on", || so_far() > 20);
+        // The last write before it: nobody's list of collections is of after it.
+        hot.put_document(
+            "docs",
+            "last",
+            &json!({"text": "The very last whale was written down.", "title": "last"}),
+        )
+        .ok(201);
+        cluster.kill9();
+        let began = so_far();
+        eventually("searches go on without it", || so_far() > began + 40);
+        eventually("it is marked, with its age", || {
+            let (stage, fallback, age) = {
+                let found = hot.search(&question(so_far()));
+                let (stage, fallback, age) = stage(&found);
+                (stage.to_owned(), fallback.to_owned(), age)
+            };
+            (stage.as_str(), fallback.as_str()) == ("database", "hot_index") && age.is_some()
+        });
+        let found = hot.search(&question(0));
+        assert_eq!(plan(&found), Some("hot"));
+        let answer =
+            hot.post("/v1/answers", &json!({"question": "how old are the whales", "collections": ["docs"]}));
+        let answer = answer.ok(200);
+        assert!(!answer["citations"].as_array().expect("citations").is_empty(), "{answer}");
+        assert_eq!(stage(&answer).1, "hot_index", "{answer}");
+        let mut strict = question(1);
+        strict["degrade"] = json!("forbid");
+        hot.post("/v1/search", &strict).error(503, "degraded");
+        let ready = hot.get("/health/ready").ok(200);
+        assert_eq!(ready["status"], "degraded", "{ready}");
+        let refused = hot.put_document("docs", "new", &json!({"text": "refused, not lost"}));
+        assert_eq!(refused.status, 503);
+        // What nobody here can have seen is not claimed.
+        let mut ahead = question(2);
+        ahead["consistency"] = json!("col_1.1000000");
+        assert_eq!(hot.post("/v1/search", &ahead).status, 503);
+        cluster.restart();
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(failed.load(Ordering::Relaxed), 0, "of {} requests", asked.load(Ordering::Relaxed));
+    back(&hot, &cold);
+    drop((hot, cold, cluster));
+}
+
+/// Writes of the other server are seen by both, and no more and no less.
+fn back(hot: &Server, cold: &Server) {
+    cold.until_ok("a write", |cold| {
+        let body = json!({"text": "The whale of the return is new.", "title": "return"});
+        Ok(cold.put_document("docs", "return", &body).status)
+    });
+    let deleted = {
+        let mut token = None;
+        cold.until_ok("a deletion", |cold| {
+            Ok(cold.delete("/v1/collections/docs/documents/d0").status).inspect(|_| {})
+        });
+        let put = cold.put_document("docs", "token", &json!({"text": "The whale of the token."})).ok(201);
+        token.get_or_insert(put["consistency"].as_str().expect("a token").to_owned()).clone()
+    };
+    let all = json!({"query": "whale", "collections": ["docs"], "mode": "lexical", "top_k": 100, "consistency": deleted});
+    let (here, there) = (hot.search(&all), cold.search(&all));
+    let sorted = |found: &Value| {
+        let mut ids = ids(found);
+        ids.sort();
+        ids
+    };
+    assert_eq!(sorted(&here), sorted(&there));
+    assert!(ids(&here).iter().any(|id| id == "return") && ids(&here).iter().all(|id| id != "d0"));
+    eventually("searches are answered in memory again, unmarked", || {
+        let found = hot.search(
+            &json!({"query": format!("again {:?}", std::time::Instant::now()), "collections": ["docs"]}),
+        );
+        plan(&found) == Some("hot") && found["degraded"] == json!([])
+    });
+}
