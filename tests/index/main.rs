@@ -1,7 +1,6 @@
 //! The hot index and the feed it lives on: real servers, a real PostgreSQL, writers that are killed.
 
 #[path = "../isolation/dice.rs"]
-#[expect(dead_code, reason = "what only the property tests use")]
 mod dice;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "what only the other tests use")]

@@ -4,7 +4,8 @@ use super::convert;
 use super::{Key, build};
 use crate::resilience::Deadline;
 use crate::store::{
-    Changes, DocumentId, Head, Position, ReadChanges, ReadDocuments, ReadStamps, Space, Stamp, StoreError, StoreHandle,
+    Changes, DocumentId, Head, Position, ReadChanges, ReadDocuments, ReadStamps, Space, Stamp, StoreError,
+    StoreHandle,
 };
 use mcp_rag_hot::{Change, Collection, HotError};
 use std::sync::Arc;

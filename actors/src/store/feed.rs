@@ -354,11 +354,7 @@ const STAMPS: &str = "SELECT document_id, published_version, updated_at, expires
     ORDER BY document_id LIMIT 10000";
 
 impl Serve<ReadStamps> for Store {
-    async fn serve(
-        self: Rc<Self>,
-        read: ReadStamps,
-        deadline: Deadline,
-    ) -> Result<Vec<Stamp>, StoreError> {
+    async fn serve(self: Rc<Self>, read: ReadStamps, deadline: Deadline) -> Result<Vec<Stamp>, StoreError> {
         let connection = self.looking(read.tenant, deadline).await?;
         let statement = connection.prepare_cached(STAMPS).await?;
         let parameters: [&(dyn ToSql + Sync); 3] = [&read.tenant.0, &read.collection.0, &read.after.0];

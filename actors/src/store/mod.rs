@@ -89,8 +89,8 @@ pub use error::StoreError;
 pub use explain::{About, ExplainAccess, Standing};
 pub use export::{ExportDocuments, Exported};
 pub use feed::{
-    Changes, FeedChunk, FeedDocument, FindChanged, Head, Page, Position, ReadChanges, ReadDocuments, ReadPage,
-    ReadStamps, Stamp, SweepChanges,
+    Changes, FeedChunk, FeedDocument, FindChanged, Head, Page, Position, ReadChanges, ReadDocuments,
+    ReadPage, ReadStamps, Stamp, SweepChanges,
 };
 pub use files::{
     CreateFile, DeleteFile, DocumentsOfFile, File, GetFileContent, GetFiles, ListFiles, SweepFiles,
