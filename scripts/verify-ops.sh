@@ -86,7 +86,7 @@ done
 
 if [ "$json" = 1 ]; then
   awk -F '\t' '
-    function text(value) { gsub(/\\/, "\\\\", value); gsub(/"/, "\\\"", value); return "\"" value "\"" }
+    function text(value) { gsub(/\\/, "\\\\\\\\", value); gsub(/"/, "\\\"", value); return "\"" value "\"" }
     BEGIN { print "[" }
     { printf "%s  {\"part\": %s, \"tool\": %s, \"version\": %s, \"findings\": %s, \"status\": %s}", (NR > 1 ? ",\n" : ""),
         text($1), text($2), text($3), ($4 == "-" ? "null" : $4), text($5) }
