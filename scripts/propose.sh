@@ -5,7 +5,7 @@
 set -eu
 dry_run=''
 case ${1:-} in
-  --dry-run) dry_run=echo; shift ;;
+  --dry-run) dry_run="echo"; shift ;;
   --help | -h) sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; exit 0 ;;
 esac
 [ $# = 3 ] || { echo "propose: expected BRANCH TITLE BODY (--help)" >&2; exit 64; }

@@ -102,6 +102,18 @@ else
   for tool in kvalidate "policies of k8s/policy" checkov; do skip "$part" "$tool" - "scripts/verify/requirements.txt could not be installed"; done
 fi
 
+# The server's own word on its settings, where one was built from this tree.
+binary=${MCP_RAG_BINARY:-}
+for built in "$checkout/target/debug/mcp-rag" "$checkout/target/release/mcp-rag"; do
+  [ -z "$binary" ] && [ -x "$built" ] && [ -z "$(find "$checkout/src/config" "$checkout/config" -newer "$built" | head -n 1)" ] && binary=$built
+done
+if [ -n "$binary" ] && [ -n "${python:-}" ]; then
+  # shellcheck disable=SC2046 # names without spaces
+  check "$part" "settings (mcp-rag config check)" "$("$binary" --version | cut -d ' ' -f 2)" "$python" "$checkout/scripts/verify/settings.py" "$binary" $(files "$released|dev")
+else
+  skip "$part" "settings (mcp-rag config check)" - "no binary of this tree: cargo build --bin mcp-rag, or MCP_RAG_BINARY"
+fi
+
 if [ -d "$root/monitoring/prometheus/rules" ]; then
   check "$part" "PrometheusRule is of today" - "$checkout/scripts/prometheus-rules.sh" --check "$root"
 else

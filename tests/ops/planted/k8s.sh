@@ -43,6 +43,8 @@ plant "32: a secret by subPath is caught" "$policies" "never updated" $server 's
 plant "33: a number of servers beside the scaler is caught" "$policies" "replicas is set beside a scaler" $server 's/^  minReadySeconds: 5/&\n  replicas: 2/'
 plant "33: workers that are not scaled by the queue are caught" "$policies" "queue's depth|instead of one" k8s/overlays/staging/kustomization.yaml '/components.keda$/d; /ScaledObject/,/maxReplicaCount/d'
 plant "34: no limit of memory is caught" "$policies" "no limits of memory" k8s/base/worker-deployment.yaml '/limits:/,/memory/s/memory: 3Gi/hugepages-2Mi: "0"/'
+plant "a setting that the server does not know is caught" "settings" "unknown field" k8s/overlays/prod/production.toml 's/^sample_ratio/sampel_ratio/'
+plant "a secret whose file the server does not know is caught" "settings" "database" k8s/components/external-secrets/externalsecret.yaml 's/secretKey: database__url/secretKey: database_url/'
 plant "a Service that finds no pod is caught" "$policies" "selects no pod" k8s/base/service.yaml '/selector:/,/ports:/s/component: server/component: servers/'
 plant "a path of secrets of another environment is caught" "$policies" "no path of an environment's secrets" k8s/overlays/prod/kustomization.yaml 's|/mcp-demo/prod/database|/mcp-demo/staging/database|'
 plant "a missing preStop is caught by the common policy, too" "policies of ../shared" "no preStop" $server 's/^            preStop:/            postStart:/'
