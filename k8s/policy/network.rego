@@ -87,7 +87,22 @@ deny contains sprintf("%s: there is no ServiceAccount %s", [d.metadata.name, nam
 deny contains sprintf("%s/%s is outside mcp-demo", [d.kind, d.metadata.name]) if {
 	some d in input.documents
 	not d.kind in {"Namespace", "PriorityClass", "ClusterSecretStore"}
-	not object.get(d.metadata, "namespace", "") in {"mcp-demo", "argocd"}
+	not d.metadata.namespace == "mcp-demo"
+	not gateways_own(d)
+}
+
+# The gateway reads certificates from where it runs.
+gateways_own(d) if {
+	d.kind == "Certificate"
+	d.metadata.namespace == "istio-system"
+}
+
+deny contains sprintf("Gateway %s: no Certificate in istio-system makes %s", [g.metadata.name, server.tls.credentialName]) if {
+	some g in input.documents
+	g.kind == "Gateway"
+	some server in g.spec.servers
+	count([c | some c in input.documents; gateways_own(c); c.spec.secretName == server.tls.credentialName]) == 0
+	server.tls.credentialName
 }
 
 deny contains sprintf("%s: %s is no path of an environment's secrets", [d.metadata.name, entry.remoteRef.key]) if {

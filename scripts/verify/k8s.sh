@@ -30,12 +30,14 @@ render() {
   done
   # Flagger takes the place of some of what istio has; so istio is looked at by itself, too.
   mkdir "$work/alone"
+  cp "$root/k8s/overlays/prod/environment.env" "$work/alone/"
   cat >"$work/alone/kustomization.yaml" <<KUSTOMIZATION
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
-namespace: mcp-demo
 resources: [$(relative "$root/k8s/base")]
-components: [$(relative "$root/k8s/components/istio"), $(relative "$root/k8s/components/monitoring")]
+configMapGenerator:
+  - {name: environment, envs: [environment.env], options: {disableNameSuffixHash: true}}
+components: [$(relative "$root/k8s/components/istio"), $(relative "$root/k8s/components/monitoring"), $(relative "$root/k8s/components/environment")]
 KUSTOMIZATION
   kustomize "$work/alone" "$work/rolling.yaml" || render_status=1
   for component in "$root"/k8s/components/*/; do
