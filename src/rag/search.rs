@@ -99,10 +99,11 @@ pub(super) fn millis(since: Instant) -> f64 {
 impl Rag {
     /// For a caller that has been let in.
     pub async fn search(&self, query: SearchQuery, caller: &Caller) -> Result<SearchResponse, Error> {
-        self.search_if(&Admitted, query, caller).await
+        self.search_if(&Admitted, query, caller).await?.read()
     }
 
-    /// Answers from the cache, or takes a place and searches; refused where there is none.
+    /// Answers from the cache, or takes a place and searches; refused where there is none. Results from the cache are as
+    /// they were kept: [`SearchResponse::json`] copies them.
     #[instrument(name = "search", target = TARGET, skip_all)]
     pub async fn search_if(
         &self,
@@ -137,7 +138,6 @@ impl Rag {
         // Told, never forbidden: without the shared cache the result is the same.
         if self.cache.shared_is_away() {
             response.degraded.push(Degradation::new("cache", "circuit_open", "local"));
-            response.encoded = None;
         }
         for stage in &response.degraded {
             metrics::counter!("mcp_rag_degraded_responses_total", "stage" => stage.stage.clone())
@@ -161,10 +161,9 @@ impl Rag {
             mine.store(true, Ordering::Relaxed);
             let mut response = self.search_now(key, query, selection, caller, began).await?;
             if response.degraded.is_empty()
-                && let Some((kept, body)) = encode(&response)
+                && let Some(entry) = encode(&mut response)
             {
-                self.cache.put(key.cache.clone(), kept).await;
-                response.encoded = Some(body);
+                self.cache.put(key.cache.clone(), entry).await;
             }
             Ok::<_, Error>(Arc::new(response))
         };
@@ -306,7 +305,7 @@ impl Rag {
             queries: told,
             timings: Timings { embed_ms, search_ms, total_ms: millis(began), plan },
             cached: false,
-            encoded: None,
+            kept: None,
             until,
         })
     }

@@ -28,7 +28,7 @@ impl Key {
         let state: [u8; 32] = digest.finalize().into();
         let mut digest = Sha256::new().chain_update(search).chain_update(state);
         add(&mut digest, &(query.top_k, query.max_tokens, &query.options.cursor));
-        let mut cache = "mcp-rag:search:4:".to_owned();
+        let mut cache = "mcp-rag:search:5:".to_owned();
         for byte in digest.finalize() {
             let _ = write!(cache, "{byte:02x}");
         }
