@@ -153,3 +153,12 @@ resource "aws_db_instance" "replica" {
 
   tags = merge(var.tags, { Name = "${var.name}-replica-${count.index + 1}" })
 }
+
+resource "aws_db_instance_automated_backups_replication" "copy" {
+  count = var.backup_copy == null ? 0 : 1
+
+  region                 = var.backup_copy.region
+  source_db_instance_arn = aws_db_instance.this.arn
+  kms_key_id             = var.backup_copy.kms_key_arn
+  retention_period       = var.backup_retention_days
+}

@@ -143,6 +143,12 @@ variable "backup_retention_days" {
   }
 }
 
+variable "backup_copy" {
+  description = "A second region that gets copies of the backups and the write-ahead log, with a key of that region; a restore to a point in time works there too."
+  type        = object({ region = string, kms_key_arn = string })
+  default     = null
+}
+
 variable "maintenance_work_mem_mib" {
   description = "Memory of one build of an HNSW index. A graph that fits is built several times faster than one that does not; leave room for the rest."
   type        = number

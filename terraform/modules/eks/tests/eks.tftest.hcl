@@ -59,12 +59,12 @@ run "nodes_ask_for_a_session_within_one_hop_and_have_encrypted_volumes" {
 
   assert {
     condition = alltrue([for t in aws_launch_template.node :
-      t.metadata_options[0].http_tokens == "required" && t.metadata_options[0].http_put_response_hop_limit == 1])
+    t.metadata_options[0].http_tokens == "required" && t.metadata_options[0].http_put_response_hop_limit == 1])
     error_message = "IMDSv2 with a hop limit of 1"
   }
   assert {
     condition = alltrue([for t in aws_launch_template.node :
-      t.block_device_mappings[0].ebs[0].encrypted == "true" && t.block_device_mappings[0].ebs[0].kms_key_id == var.volumes_kms_key_arn])
+    t.block_device_mappings[0].ebs[0].encrypted == "true" && t.block_device_mappings[0].ebs[0].kms_key_id == var.volumes_kms_key_arn])
     error_message = "volumes must be encrypted with our key"
   }
 }

@@ -105,6 +105,18 @@ run "with_replicas_the_password_is_ours_and_changed_by_a_function" {
   }
 }
 
+run "backups_are_copied_to_a_second_region" {
+  command = plan
+  variables {
+    backup_copy = { region = "us-west-2", kms_key_arn = "arn:aws:kms:us-west-2:123456789012:key/database" }
+  }
+
+  assert {
+    condition     = aws_db_instance_automated_backups_replication.copy[0].region == "us-west-2" && aws_db_instance_automated_backups_replication.copy[0].retention_period == 14
+    error_message = "as far back there as here"
+  }
+}
+
 run "replicas_without_a_password_are_refused" {
   command = plan
   variables {
