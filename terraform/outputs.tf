@@ -1,6 +1,6 @@
 output "overlay_environment" {
   description = "What k8s/overlays/ENV/environment.env holds: scripts/terraform-outputs.sh writes it there. Nothing in it is secret."
-  value       = <<-ENV
+  value       = <<-EOT
     # Written by scripts/terraform-outputs.sh; nothing here is secret.
     ENVIRONMENT=${var.environment}
     AWS_REGION=${var.region}
@@ -9,7 +9,7 @@ output "overlay_environment" {
     BACKUP_BUCKET=${module.backups.name}
     BACKUP_ROLE_ARN=${module.accounts["backup"].role_arn}
     SECRETS_ROLE_ARN=${module.accounts["external-secrets"].role_arn}
-  ENV
+  EOT
 }
 
 output "cluster_name" {
