@@ -100,6 +100,20 @@ run "no_budget_is_refused" {
   expect_failures = [var.monthly_budget_usd]
 }
 
+run "values_of_the_wrong_form_are_refused" {
+  command = plan
+  variables {
+    name                  = "Cost Center"
+    anomaly_threshold_usd = 0
+    kms_key_arn           = "alias/aws/sns"
+  }
+  expect_failures = [
+    var.name,
+    var.anomaly_threshold_usd,
+    var.kms_key_arn,
+  ]
+}
+
 run "the_example_plans" {
   command = plan
   module {

@@ -72,6 +72,18 @@ run "a_name_in_capitals_is_refused" {
   expect_failures = [var.name]
 }
 
+run "values_of_the_wrong_form_are_refused" {
+  command = plan
+  variables {
+    kms_key_arn   = "alias/aws/ecr"
+    untagged_days = 0
+  }
+  expect_failures = [
+    var.kms_key_arn,
+    var.untagged_days,
+  ]
+}
+
 run "the_example_plans" {
   command = plan
   module {

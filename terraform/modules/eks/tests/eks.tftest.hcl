@@ -164,6 +164,24 @@ run "an_add_on_that_is_not_ours_is_refused" {
   expect_failures = [var.addon_versions]
 }
 
+run "values_of_the_wrong_form_are_refused" {
+  command = plan
+  variables {
+    name                  = "MCP"
+    node_subnet_ids       = []
+    secrets_kms_key_arn   = "key/cluster"
+    volumes_kms_key_arn   = "key/volumes"
+    log_retention_in_days = 7
+  }
+  expect_failures = [
+    var.name,
+    var.node_subnet_ids,
+    var.secrets_kms_key_arn,
+    var.volumes_kms_key_arn,
+    var.log_retention_in_days,
+  ]
+}
+
 run "the_example_plans" {
   command = plan
   module {

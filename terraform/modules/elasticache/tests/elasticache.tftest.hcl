@@ -94,6 +94,24 @@ run "an_old_redis_is_refused" {
   expect_failures = [var.engine_version]
 }
 
+run "values_of_the_wrong_form_are_refused" {
+  command = plan
+  variables {
+    name                    = "mcp--demo"
+    subnet_ids              = ["subnet-1"]
+    kms_key_arn             = "key/cache"
+    snapshot_retention_days = -1
+    log_retention_in_days   = 7
+  }
+  expect_failures = [
+    var.name,
+    var.subnet_ids,
+    var.kms_key_arn,
+    var.snapshot_retention_days,
+    var.log_retention_in_days,
+  ]
+}
+
 run "the_example_plans" {
   command = plan
   module {

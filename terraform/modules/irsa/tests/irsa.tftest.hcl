@@ -94,6 +94,16 @@ run "every_action_of_a_service_is_refused" {
   expect_failures = [var.statements]
 }
 
+run "values_of_the_wrong_form_are_refused" {
+  command = plan
+  variables {
+    name = "a role"
+  }
+  expect_failures = [
+    var.name,
+  ]
+}
+
 run "the_example_plans" {
   command = plan
   module {

@@ -105,6 +105,18 @@ run "a_database_without_a_disk_is_refused" {
   expect_failures = [var.database]
 }
 
+run "values_of_the_wrong_form_are_refused" {
+  command = plan
+  variables {
+    name        = "Alarms"
+    kms_key_arn = "alias/aws/sns"
+  }
+  expect_failures = [
+    var.name,
+    var.kms_key_arn,
+  ]
+}
+
 run "the_example_plans" {
   command = plan
   module {

@@ -182,6 +182,30 @@ run "one_zone_is_refused" {
   expect_failures = [var.subnet_ids]
 }
 
+run "values_of_the_wrong_form_are_refused" {
+  command = plan
+  variables {
+    name                          = "mcp--demo"
+    replicas                      = 6
+    kms_key_arn                   = "alias/aws/rds"
+    database_name                 = "mcp-rag"
+    master_password_rotation_days = 365
+    maintenance_work_mem_mib      = 32
+    parallel_maintenance_workers  = -1
+    log_retention_in_days         = 7
+  }
+  expect_failures = [
+    var.name,
+    var.replicas,
+    var.kms_key_arn,
+    var.database_name,
+    var.master_password_rotation_days,
+    var.maintenance_work_mem_mib,
+    var.parallel_maintenance_workers,
+    var.log_retention_in_days,
+  ]
+}
+
 run "the_example_plans" {
   command = plan
   module {

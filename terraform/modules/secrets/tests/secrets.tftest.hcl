@@ -79,6 +79,16 @@ run "a_window_that_aws_does_not_know_is_refused" {
   expect_failures = [var.recovery_window_in_days]
 }
 
+run "values_of_the_wrong_form_are_refused" {
+  command = plan
+  variables {
+    kms_key_arn = "alias/aws/secretsmanager"
+  }
+  expect_failures = [
+    var.kms_key_arn,
+  ]
+}
+
 run "the_example_plans" {
   command = plan
   module {

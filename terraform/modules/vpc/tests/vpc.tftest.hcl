@@ -152,6 +152,16 @@ run "something_other_than_a_key_is_refused" {
   expect_failures = [var.kms_key_arn]
 }
 
+run "values_of_the_wrong_form_are_refused" {
+  command = plan
+  variables {
+    name = "VPC"
+  }
+  expect_failures = [
+    var.name,
+  ]
+}
+
 run "the_example_plans" {
   command = plan
   module {

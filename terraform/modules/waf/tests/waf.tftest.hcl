@@ -80,6 +80,20 @@ run "something_other_than_a_network_is_refused" {
   expect_failures = [var.blocked_addresses]
 }
 
+run "values_of_the_wrong_form_are_refused" {
+  command = plan
+  variables {
+    name                  = "a"
+    kms_key_arn           = "alias/aws/logs"
+    log_retention_in_days = 1
+  }
+  expect_failures = [
+    var.name,
+    var.kms_key_arn,
+    var.log_retention_in_days,
+  ]
+}
+
 run "the_example_plans" {
   command = plan
   module {
