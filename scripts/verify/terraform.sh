@@ -40,7 +40,11 @@ serve() {
   tries=0
   until [ -s "$work/reattach" ]; do
     tries=$((tries + 1))
-    [ "$tries" -lt 150 ] && kill -0 "$server" 2>/dev/null || { cat "$work/server.log"; echo "the stubs do not start"; return 1; }
+    if [ "$tries" -gt 150 ] || ! kill -0 "$server" 2>/dev/null; then
+      cat "$work/server.log"
+      echo "the stubs do not start"
+      return 1
+    fi
     sleep 0.2
   done
   TF_REATTACH_PROVIDERS=$(cat "$work/reattach")
@@ -109,6 +113,7 @@ export TMPDIR CHECKPOINT_DISABLE TF_IN_AUTOMATION TF_CLI_CONFIG_FILE
 unset TF_VAR_initial_master_password TF_VAR_page_endpoint TF_CLI_ARGS
 copy
 
+check "$part" terraform-outputs.sh - sh "$checkout/tests/ops/terraform-outputs.sh"
 check "$part" layout - python3 "$support/layout.py" "$root/terraform"
 
 environments='dev staging prod'
