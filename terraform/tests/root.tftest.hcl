@@ -2,14 +2,24 @@
 # (scripts/verify/terraform/plan.py).
 
 mock_provider "aws" {
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws:kms:us-east-1:123456789012:key/test" }
+  }
   mock_resource "aws_eks_cluster" {
     defaults = {
-      identity = [{ oidc = [{ issuer = "https://oidc.eks.us-east-1.amazonaws.com/id/TEST" }] }]
+      identity              = [{ oidc = [{ issuer = "https://oidc.eks.us-east-1.amazonaws.com/id/TEST" }] }]
+      certificate_authority = [{ data = "dGVzdA==" }]
     }
+  }
+  mock_resource "aws_eks_node_group" {
+    defaults = { resources = [{ autoscaling_groups = [{ name = "test" }] }] }
   }
 }
 mock_provider "aws" {
   alias = "second"
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws:kms:us-west-2:123456789012:key/test" }
+  }
 }
 mock_provider "random" {}
 
@@ -53,6 +63,17 @@ run "production_plans" {
   assert {
     condition     = length(output.secret_names) == 7 && contains(output.secret_names, "/mcp-demo/prod/database/replica-urls")
     error_message = "seven secrets, the replicas' among them"
+  }
+}
+
+run "the_overlays_get_the_names_that_they_read" {
+  command = apply
+
+  assert {
+    condition = [for line in split("\n", trimspace(output.overlay_environment)) : split("=", line)[0] if !startswith(line, "#")] == [
+      "ENVIRONMENT", "AWS_REGION", "VPC_CIDR", "HOST", "BACKUP_BUCKET", "BACKUP_ROLE_ARN", "SECRETS_ROLE_ARN",
+    ]
+    error_message = "k8s/components/environment and scripts/terraform-outputs.sh know these names"
   }
 }
 
