@@ -7,8 +7,8 @@
 # usage: scripts/verify/terraform.sh [ROOT]
 #
 # VERIFY_FOLDER=modules/rds in the environment looks at one module alone, for quick rounds.
-part=terraform
 # shellcheck disable=SC2329 # check calls the functions by name
+part=terraform
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 begin "$@"
@@ -63,7 +63,7 @@ log=$(mktemp)
 eval "$1" >"$log" 2>&1 </dev/null || { echo "in terraform/${2#"$3"/}:"; grep -v '^[[:space:]]*$' "$log"; exit 1; }
 EACH
   # The root takes longest and so goes first.
-  { echo "$tree"; find "$tree"/modules/* "$tree/bootstrap" -prune -type d | sort; } | grep "$folder\$" | xargs -n 1 -P 2 -I '{}' sh "$work/each" "$1" '{}' "$tree"
+  { echo "$tree"; find "$tree"/modules/* "$tree/bootstrap" -prune -type d | sort; } | grep "$folder\$" | xargs -P 2 -I '{}' sh "$work/each" "$1" '{}' "$tree"
 }
 
 # A copy without lock files, whose hashes are those of the real provider, with its state on this disk.
@@ -120,16 +120,17 @@ check "$part" layout - python3 "$support/layout.py" "$root/terraform"
 
 environments='dev staging prod'
 unrun() {
-  for tool in init validate test; do skip "$part" "terraform $tool" "$version" "$1"; done
+  for tool in validate test; do skip "$part" "terraform $tool" "$version" "$1"; done
   for environment in $environments; do skip "$part" "terraform plan $environment" "$version" "$1"; done
 }
 if ! command -v terraform >/dev/null; then
-  skip "$part" "terraform fmt" - "terraform 1.11 or newer is not on PATH"
+  for tool in fmt init; do skip "$part" "terraform $tool" - "terraform 1.11 or newer is not on PATH"; done
   unrun "terraform 1.11 or newer is not on PATH"
 else
   version=$(terraform version -json | sed -n 's/.*"terraform_version": "\([^"]*\)".*/\1/p')
   check "$part" "terraform fmt" "$version" terraform fmt -no-color -check -recursive "$root/terraform"
   if [ -z "$shared" ]; then
+    skip "$part" "terraform init" "$version" "../shared with the provider stubs is not there"
     unrun "../shared with the provider stubs is not there"
   elif printf 'terraform %s\n' init validate test "plan dev" "plan staging" "plan prod" | grep -Eq "${VERIFY_TOOL:-.}"; then
     prepare_status=0

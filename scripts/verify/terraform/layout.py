@@ -5,7 +5,8 @@ usage: layout.py [--write] FOLDER
 
 Every module has a README, an example, and tests that also expect a refusal. Every variable has a type, a description and
 a use; one that takes free text or numbers has a validation. Every output has a description. Versions of Terraform and of
-providers are the same everywhere, and exact in the root. One line for each finding; exit status 1 when there is one."""
+providers are the same everywhere, and exact in the root. No statement allows all actions of a service, but for keys, which
+leave it to IAM: a policy that names what is made in the same plan is not in the plan. One line for each finding; exit status 1 when there is one."""
 
 import pathlib
 import re
@@ -87,6 +88,15 @@ def declarations(folder):
             yield f"output {name} has no description"
 
 
+def rights(folder):
+    for file in [] if folder.name == "kms" else sorted(folder.glob("*.tf")):
+        text = file.read_text()
+        for found in re.finditer(r'\b[Aa]ctions?\s*= (\[[^\]]*\]|"[^"]*")', text):
+            effects = re.findall(r'\bEffect\s*= "(\w+)"', text[:found.start()])
+            if re.search(r'"([a-z0-9-]+:)?\*"', found[1]) and effects[-1:] != ["Deny"]:
+                yield f"{file.name}:{text[:found.start()].count(chr(10)) + 1} allows every action"
+
+
 def versions(folder, providers):
     file = folder / "versions.tf"
     text = file.read_text() if file.exists() else ""
@@ -118,7 +128,7 @@ def main(arguments):
     modules = sorted(p for p in (root / "modules").iterdir() if p.is_dir()) + [root / "bootstrap"]
     findings = []
     for folder in modules + [root]:
-        rules = [interface(folder, write), declarations(folder), versions(folder, ROOT_VERSIONS if folder == root else MODULE_VERSIONS)]
+        rules = [interface(folder, write), declarations(folder), rights(folder), versions(folder, ROOT_VERSIONS if folder == root else MODULE_VERSIONS)]
         if folder != root:
             rules.append(module(folder))
         where = "terraform" if folder == root else f"terraform/{folder.relative_to(root)}"

@@ -5,7 +5,7 @@ part=terraform
 . "$(dirname "$0")/lib.sh"
 copies terraform
 
-# in FOLDER: looks at one module alone, since a mistake of one is not found by looking at all.
+# in_folder FOLDER: looks at one module alone, since a mistake of one is not found by looking at all.
 in_folder() { VERIFY_FOLDER=$1; export VERIFY_FOLDER; }
 
 unset VERIFY_FOLDER
@@ -26,6 +26,8 @@ plant "a provider of any version" layout 'modules/waf: versions\.tf pins' \
   terraform/modules/waf/versions.tf 's/"~> 6\.25"/">= 5.0"/'
 plant "a value that no test expects to be refused" layout 'no test expects variable name to refuse' \
   terraform/modules/irsa/tests/irsa.tftest.hcl 's/var\.name,?$/var.names/'
+plant "every right over a service" layout 'identities\.tf:[0-9]+ allows every action' \
+  terraform/identities.tf 's/^(          )"secretsmanager:DescribeSecret".*$/\1"secretsmanager:*",/'
 
 # Whether it means anything.
 in_folder terraform
@@ -41,7 +43,7 @@ plant "a block of another name" "terraform validate" 'Unsupported block type' \
 plant "a block that is needed and not there" "terraform validate" 'Insufficient scaling_config blocks|scaling_config' \
   terraform/modules/eks/nodes.tf '/^  scaling_config \{/,/^  \}/d'
 in_folder modules/rds
-plant "a value of the wrong type" "terraform validate" 'a number is required' \
+plant "a value of the wrong type" "terraform validate" 'Incorrect attribute value type' \
   terraform/modules/rds/main.tf 's/= var\.backup_retention_days$/= "a fortnight"/'
 
 # Whether it does what its tests say.
@@ -69,10 +71,10 @@ plant "a resource without tags" "terraform plan dev" 'lacks the tags' \
   terraform/modules/monitoring/topics.tf '/^  tags /d'
 plant "a bucket that is not encrypted" "terraform plan dev" 'has no server_side_encryption_configuration' \
   terraform/modules/s3/main.tf '/^resource "aws_s3_bucket_server_side_encryption/,/^\}/d'
-plant "every right over a service" "terraform plan prod" 'actions must be named' \
+plant "every right over a service, for an account" "terraform plan prod" 'actions must be named' \
   terraform/identities.tf 's/"secretsmanager:GetSecretValue"\], resources/"secretsmanager:*"], resources/'
-plant "a policy with every right, past the module" "terraform plan prod" 'allows secretsmanager:\*' \
-  terraform/identities.tf 's/"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"/"secretsmanager:*"/'
+plant "a role for everybody" "terraform plan dev" 'assume_role_policy lets anybody in' \
+  terraform/modules/eks/main.tf 's/Principal = \{ Service = "eks\.amazonaws\.com" \}/Principal = "*"/'
 
 # What checkov knows.
 in_folder modules/rds
