@@ -58,7 +58,7 @@ locals {
     workers = merge(var.cluster.workers, {
       capacity_type = "SPOT"
       min_size      = 0
-      desired_size  = 1
+      desired_size  = local.production ? 2 : 1
       labels        = { workload = "worker" }
       taints        = [{ key = "mcp-demo/spot", value = "true", effect = "NO_SCHEDULE" }]
     })

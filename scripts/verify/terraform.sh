@@ -97,6 +97,16 @@ plan() (
   python3 "$support/plan.py" "$1" "$work/$1.json"
 )
 
+# The cost page has the quantities and classes of the plans.
+costs() {
+  set -- python3 "$checkout/scripts/costs.py" --root "$root"
+  for environment in $environments; do
+    [ -s "$work/$environment.json" ] || plan "$environment" >/dev/null || { echo "the plan of $environment is not there"; return 77; }
+    set -- "$@" --plan "$environment" "$work/$environment.json"
+  done
+  "$@"
+}
+
 checkov() {
   # The settings of this machine are not the project's.
   env -u BC_API_KEY "$tools/checkov" --directory "$tree$folder" --config-file "$root/terraform/.checkov.yaml" >"$work/checkov.log" 2>&1
@@ -116,12 +126,14 @@ unset TF_VAR_initial_master_password TF_VAR_page_endpoint TF_CLI_ARGS
 copy
 
 check "$part" terraform-outputs.sh - sh "$checkout/tests/ops/terraform-outputs.sh"
+check "$part" "cost page" - python3 "$checkout/scripts/costs.py" --root "$root"
 check "$part" layout - python3 "$support/layout.py" "$root/terraform"
 
 environments='dev staging prod'
 unrun() {
   for tool in validate test; do skip "$part" "terraform $tool" "$version" "$1"; done
   for environment in $environments; do skip "$part" "terraform plan $environment" "$version" "$1"; done
+  skip "$part" "costs of the plans" - "$1"
 }
 if ! command -v terraform >/dev/null; then
   for tool in fmt init; do skip "$part" "terraform $tool" - "terraform 1.11 or newer is not on PATH"; done
@@ -132,7 +144,7 @@ else
   if [ -z "$shared" ]; then
     skip "$part" "terraform init" "$version" "../shared with the provider stubs is not there"
     unrun "../shared with the provider stubs is not there"
-  elif printf 'terraform %s\n' init validate test "plan dev" "plan staging" "plan prod" | grep -Eq "${VERIFY_TOOL:-.}"; then
+  elif printf '%s\n' "terraform init" "terraform validate" "terraform test" "terraform plan dev" "terraform plan staging" "terraform plan prod" "costs of the plans" | grep -Eq "${VERIFY_TOOL:-.}"; then
     prepare_status=0
     prepare >"$work/prepare.log" 2>&1 || prepare_status=$?
     check "$part" "terraform init" "$version" prepared
@@ -140,6 +152,7 @@ else
       check "$part" "terraform validate" "$version" validate
       check "$part" "terraform test" "$version" tests
       for environment in $environments; do check "$part" "terraform plan $environment" "$version" plan "$environment"; done
+      check "$part" "costs of the plans" - costs
     else
       unrun "terraform init did not succeed"
     fi

@@ -10,7 +10,7 @@ network = {
   cidr                = "10.30.0.0/16"
   availability_zones  = ["us-east-1a", "us-east-1b", "us-east-1c"]
   nat_gateways        = "per_az"
-  interface_endpoints = ["ecr.api", "ecr.dkr", "kms", "logs", "secretsmanager", "sts"]
+  interface_endpoints = ["ecr.api", "ecr.dkr", "secretsmanager", "sts"]
 }
 
 cluster = {

@@ -42,7 +42,7 @@ alerts = {
 }
 
 cost = {
-  monthly_budget_usd    = 900
+  monthly_budget_usd    = 600
   anomaly_threshold_usd = 50
   working_hours         = { start = "0 7 ? * MON-FRI *", stop = "0 19 ? * MON-FRI *", time_zone = "Europe/Berlin" }
 }

@@ -47,8 +47,9 @@ resource "aws_launch_template" "node" {
     }
   }
 
+  # EC2's metrics every five minutes are enough: what matters about a node is scraped by Prometheus.
   monitoring {
-    enabled = true
+    enabled = false
   }
 
   dynamic "tag_specifications" {

@@ -114,7 +114,7 @@ variable "node_groups" {
     min_size       = number
     max_size       = number
     desired_size   = number
-    disk_gib       = optional(number, 50)
+    disk_gib       = optional(number, 30)
     labels         = optional(map(string), {})
     taints = optional(list(object({
       key    = string

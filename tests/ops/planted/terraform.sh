@@ -3,13 +3,13 @@
 part=terraform
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
-copies terraform
+copies terraform docs/costs.csv docs/savings.csv docs/COST_OPTIMIZATION.md
 
 # in_folder FOLDER: looks at one module alone, since a mistake of one is not found by looking at all.
 in_folder() { VERIFY_FOLDER=$1; export VERIFY_FOLDER; }
 
 unset VERIFY_FOLDER
-sound "terraform/ has nothing to be found, by what is fast" 'layout|terraform (fmt|validate|plan)'
+sound "terraform/ has nothing to be found, by what is fast" 'layout|cost|terraform (fmt|validate|plan)'
 
 # How it is written.
 plant "an unformatted file" "terraform fmt" 'rds/main\.tf' \
@@ -75,6 +75,13 @@ plant "every right over a service, for an account" "terraform plan prod" 'action
   terraform/identities.tf 's/"secretsmanager:GetSecretValue"\], resources/"secretsmanager:*"], resources/'
 plant "a role for everybody" "terraform plan dev" 'assume_role_policy lets anybody in' \
   terraform/modules/eks/main.tf 's/Principal = \{ Service = "eks\.amazonaws\.com" \}/Principal = "*"/'
+
+plant "an endpoint that the cost page knows nothing of" "costs of the plans" 'interface endpoints in each zone: docs/costs.csv has 8, the plan 10' \
+  terraform/environments/staging.tfvars 's/"secretsmanager", "sts"/"kms", "secretsmanager", "sts"/'
+plant "a class that the cost page knows nothing of" "costs of the plans" 'the plan has db\.r5\.xlarge' \
+  terraform/environments/prod.tfvars 's/db\.r5\.large/db.r5.xlarge/'
+plant "a price that the cost page does not show" "cost page" 'the table prod is not what' \
+  docs/costs.csv 's/^(prod,.*EKS control plane.*),0\.1$/\1,0.6/'
 
 # What checkov knows.
 in_folder modules/rds
