@@ -158,9 +158,11 @@ def table(root, write):
         since = f", for {rule['for']}" if "for" in rule else ""
         rows.append(f"| `{rule['alert']}` | {rule['labels']['severity']} | {plain(rule['annotations']['summary'])}{since} | [{book[:2]}](runbooks/{book}#{heading}) |")
     path = root / "docs/MONITORING_ALERTING.md"
-    before, there, after = re.split(r"(?<=<!-- alerts:begin -->\n)|(?=<!-- alerts:end -->)", path.read_text())
+    begin, end = "<!-- alerts:begin -->\n", "<!-- alerts:end -->"
+    before, rest = path.read_text().split(begin)
+    there, after = rest.split(end)
     if write:
-        path.write_text(before + "".join(row + "\n" for row in rows) + after)
+        path.write_text(before + begin + "".join(row + "\n" for row in rows) + end + after)
         return []
     return [f"docs/MONITORING_ALERTING.md: not as in the rules: {row}" for row in sorted(set(rows) ^ set(there.splitlines()))]
 
@@ -168,7 +170,16 @@ def table(root, write):
 def main():
     what, root, *rest = sys.argv[1:]
     root = pathlib.Path(root)
-    bad = {"names": lambda: names(root, map(pathlib.Path, rest)), "runbooks": lambda: runbooks(root), "tests": lambda: tests(root), "routes": lambda: routes(root), "table": lambda: table(root, "--write" in rest)}[what]()
+    checks = {
+        "names": lambda: names(root, map(pathlib.Path, rest)),
+        "runbooks": lambda: runbooks(root),
+        "tests": lambda: tests(root),
+        "routes": lambda: routes(root),
+        "table": lambda: table(root, "--write" in rest),
+    }
+    if what not in checks:
+        raise SystemExit(__doc__)
+    bad = checks[what]()
     print("\n".join(bad), end="\n" if bad else "")
     sys.exit(bool(bad))
 

@@ -169,7 +169,7 @@ def hasten(text):
     return text
 
 
-def prometheus(run, sink, backend, alertmanager):
+def prometheus(run, backend, alertmanager):
     folder = run.out / "prometheus"
     shutil.copytree(run.root / "monitoring/prometheus", folder)
     config = (folder / "prometheus.yml").read_text()
@@ -182,7 +182,7 @@ def prometheus(run, sink, backend, alertmanager):
     (folder / "targets/mcp-backend.yml").write_text(target(backend))
     (folder / "targets/alertmanager.yml").write_text(target(alertmanager))
     run.start("prometheus-server", "prometheus", "--config.file=prometheus.yml", f"--storage.tsdb.path={run.out}/tsdb", f"--web.listen-address=127.0.0.1:{port}",
-              "--enable-feature=exemplar-storage", "--log.level=warn", cwd=folder)
+              "--enable-feature=exemplar-storage", "--rules.alert.resend-delay=2s", "--log.level=warn", cwd=folder)
     return f"http://127.0.0.1:{port}"
 
 
@@ -214,14 +214,14 @@ def drill(run, scrape_only):
     sink = f"http://127.0.0.1:{listener.server_port}"
 
     # The first has the database; the second one is looked at, and reaches it through the proxy.
-    run.server("owner", **{"ingest.worker": "false", "console": "true"} if False else {"ingest.worker": "false"})
+    run.server("owner", **{"ingest.worker": "false"})
     socket_path = next(iter(re.findall(r'"socket_dir":"([^"]+)"', (run.out / "owner.log").read_text())), None)
     if socket_path is None:
         raise SystemExit("not ok - the log does not say where PostgreSQL's socket is")
     folder = pathlib.Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
     try:
         proxy = Proxy(folder, f"{socket_path}/.s.PGSQL.5432")
-        url, admin = run.server("server", **{"database.url": f"postgresql://mcp_rag_owner@%2F{str(folder)[1:].replace('/', '%2F')}/mcp_rag", "tracing.endpoint": sink})
+        url, admin = run.server("server", **{"database.url": f"postgresql://postgres@%2F{str(folder)[1:].replace('/', '%2F')}/mcp_rag", "tracing.endpoint": sink})
         run.traffic(url)
         until("the database is measured", lambda: re.search(r"^mcp_rag_chunks \d", ask(f"{admin}/metrics")[1], re.M))
         (run.out / "server.metrics").write_text(ask(f"{admin}/metrics")[1])
@@ -229,7 +229,7 @@ def drill(run, scrape_only):
         if scrape_only:
             return
         alerts = alertmanager(run, sink)
-        server = prometheus(run, sink, admin, alerts)
+        server = prometheus(run, admin, alerts)
         query = lambda path: json.loads(ask(f"{server}/api/v1/{path}")[1] or '{"data": {}}')["data"]
 
         until("Prometheus scrapes the server", lambda: query("query?query=up%7Bjob%3D%22mcp-backend%22%7D%20%3D%3D%201").get("result"))
@@ -276,4 +276,5 @@ def main():
         run.stop()
 
 
-main()
+if __name__ == "__main__":
+    main()
