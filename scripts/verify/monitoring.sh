@@ -4,7 +4,7 @@
 #
 # usage: scripts/verify/monitoring.sh [ROOT]
 #
-#   ROOT  the tree to look at, by default this checkout
+#   ROOT  the tree to check $part at, by default this checkout
 #
 #   MCP_RAG_BIN        the server to run; by default target/release or target/debug, whichever is newer, or it is built
 #   MCP_RAG_SCRAPE     a folder of an earlier run's *.metrics and server.log: no server is started, and no page is sent

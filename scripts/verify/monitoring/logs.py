@@ -17,8 +17,8 @@ LEVELS = {"ERROR", "WARN", "INFO", "DEBUG", "TRACE"}
 
 def block(text, name):
     """What stands in `stage.name { … = { here } }` or `stage.name { here }`."""
-    body = re.search(rf"stage\.{name} \{{(.*?)\n  \}}", text, re.S)
-    return dict(re.findall(r'(\w+)\s*=\s*"([^"]*)"', body[1])) if body else {}
+    body = re.search(rf"^( *)stage\.{name} \{{\n(.*?)^\1\}}", text, re.M | re.S)
+    return dict(re.findall(r'(\w+)\s*=\s*"([^"]*)"', body[2])) if body else {}
 
 
 def at(value, path):
@@ -29,7 +29,7 @@ def at(value, path):
 
 def main():
     root, log = map(pathlib.Path, sys.argv[1:3])
-    text = (root / "monitoring/loki/config.alloy").read_text()
+    text = (root / "monitoring/loki/pipeline.alloy").read_text()
     expressions, labels, kept = block(text, "json"), block(text, "labels"), block(text, "structured_metadata")
     bad, found, lines = [], {name: 0 for name in expressions}, 0
     for name in [*labels, *kept]:
