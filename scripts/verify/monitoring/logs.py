@@ -53,7 +53,7 @@ def main():
             datetime.datetime.fromisoformat(str(at(entry, expressions.get("timestamp", "timestamp"))).replace("Z", "+00:00"))
         except ValueError:
             bad.append(f"a line without a time: {line[:120]}")
-    if not expressions or lines < 20:
+    if not expressions or lines < 10:
         bad.append(f"{len(expressions)} expressions, {lines} lines: too little was looked at")
     bad += [f"`{expressions[name]}` is in none of {lines} lines" for name, count in found.items() if not count]
     print("\n".join(bad), end="\n" if bad else "")
