@@ -38,5 +38,5 @@ else
 fi
 check $part 'commands for a cluster, parsed' "$(kubectl version --client 2>/dev/null | sed -n 's/Client Version: v*//p')" \
   python3 "$here/runbooks.py" parse "$root"
-row $part 'commands for a cluster, run' - - "skipped: $(python3 "$here/runbooks.py" count "$root") command lines need a cluster or an account"
+skip $part 'commands for a cluster, run' - "$(python3 "$here/runbooks.py" count "$root") command lines need a cluster or an account"
 finish
