@@ -2,13 +2,22 @@
 -- name or an id.
 
 -- The work queue by class and by what its tasks wait for: `due` for a worker, `put_off` for something that is away,
--- `leased` for their end. Looks at `most` tasks at most, so that a queue of millions costs no more.
+-- `leased` for their end. Looks at `most` tasks of each class, by index and tenant after tenant: a bulk upload of millions
+-- costs no more, and hides no task that somebody waits for.
 CREATE FUNCTION queue_state(most int) RETURNS TABLE (class smallint, state text, tasks bigint, oldest float8)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    SELECT t.class, t.state, count(*), max(t.age)
-    FROM (SELECT class, extract(epoch FROM now() - created_at)::float8 AS age,
-                 CASE WHEN due_at <= now() THEN 'due' WHEN lease_owner IS NULL THEN 'put_off' ELSE 'leased' END AS state
-          FROM tasks LIMIT most) t
+    WITH RECURSIVE with_tasks AS (  -- one index probe per tenant, however many tasks it has
+        (SELECT tenant_id, 1 AS number FROM tasks ORDER BY tenant_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT t.tenant_id FROM tasks t WHERE t.tenant_id > w.tenant_id ORDER BY t.tenant_id LIMIT 1), number + 1
+        FROM with_tasks w WHERE w.tenant_id IS NOT NULL AND number < most)
+    SELECT class, CASE WHEN due_at <= now() THEN 'due' WHEN lease_owner IS NULL THEN 'put_off' ELSE 'leased' END,
+           count(*), max(extract(epoch FROM now() - created_at))::float8
+    FROM (VALUES (0::smallint), (1::smallint)) classes (class), LATERAL (
+        SELECT of_tenant.* FROM with_tasks w, LATERAL (
+            SELECT due_at, lease_owner, created_at FROM tasks t
+            WHERE t.tenant_id = w.tenant_id AND t.class = classes.class LIMIT most) of_tenant
+        LIMIT most) seen
     GROUP BY 1, 2
 $$;
 REVOKE ALL ON FUNCTION queue_state FROM PUBLIC;

@@ -9,8 +9,8 @@ use crate::resilience::Deadline;
 use crate::supervise::{Priority, Request, Serve};
 use std::rc::Rc;
 
-/// What a look counts at most; a queue that is longer is told as this long.
-const MOST_TASKS: i32 = 100_000;
+/// Of each class a look counts so many at most; a queue that is longer is told as this long.
+const MOST_TASKS: i32 = 20_000;
 const MOST_COLLECTIONS: i32 = 10_000;
 
 /// Tasks of one class in one state, and the age of the oldest of them in seconds.
