@@ -44,7 +44,7 @@ plant "invalid PromQL is caught" '^promtool check rules$' "parse error|could not
 plant "a misspelt setting of Prometheus is caught" '^promtool check config$' "field scrape_intervall not found" monitoring/prometheus/prometheus.yml \
   's/scrape_interval:/scrape_intervall:/'
 plant "a misspelt metric in an alert is caught by its test, too" "$tested" "McpRagAuditDropped" $service 's/mcp_rag_audit_dropped_total/mcp_rag_audit_droped_total/'
-plant "a threshold that never fires is caught" "$tested" "McpRagReplicaLag" $service 's/(mcp_rag_database_replica_lag_seconds\)) > 30/\1 > 3000/'
+plant "a threshold that never fires is caught" "$tested" "McpRagReplicaLag" $service 's/(mcp_rag_database_replica_lag_seconds\)) > 20/\1 > 2000/'
 plant "an alert without a test is caught" '^every alert is tested$' "McpRagNew is not tested" $service 's/alert: McpRagShedding/alert: McpRagNew/'
 plant "an alert without a runbook is caught" '^runbooks' "McpRagDown: runbook_url does not lead" $service '0,/alert: McpRagReplicaDown/{/04-pod-crash-loop.md#nothing-is-up/d}'
 plant "a runbook without that heading is caught" '^runbooks' "no heading #nothing-is-down" $service 's/#nothing-is-up/#nothing-is-down/'
