@@ -2,8 +2,8 @@ use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
 use crate::telemetry::{OPENMETRICS, Point, openmetrics, wants_openmetrics};
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse};
 use actix_web::web::{self, Data, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 use mcp_rag_actors::resilience::Deadline;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -96,7 +96,8 @@ pub(super) async fn metrics(state: Data<State>, request: HttpRequest) -> HttpRes
     let pools = state.rag.store.pool_status(Deadline::within(POOLS_WITHIN)).await.ok();
     for (server, pool) in pools.iter().flat_map(|pools| pools.named()) {
         let gauge = |name: &'static str, value: usize| {
-            metrics::gauge!(name, "server" => server).set(f64::from(u32::try_from(value).unwrap_or(u32::MAX)));
+            metrics::gauge!(name, "server" => server)
+                .set(f64::from(u32::try_from(value).unwrap_or(u32::MAX)));
         };
         gauge("mcp_rag_database_pool_size", pool.max_size);
         gauge("mcp_rag_database_pool_in_use", pool.size.saturating_sub(pool.available));

@@ -30,7 +30,11 @@ pub fn register() {
         ("mcp_rag_database_reads_total", "route", &["writer", "replica", "standin"]),
         ("mcp_rag_database_hedges_total", "winner", &["first", "second"]),
         ("mcp_rag_jwks_fetches_total", "outcome", &["changed", "unchanged", "failed"]),
-        ("mcp_rag_tokens_total", "outcome", &["accepted", "unavailable", "expired", "signature", "unknown_key"]),
+        (
+            "mcp_rag_tokens_total",
+            "outcome",
+            &["accepted", "unavailable", "expired", "signature", "unknown_key"],
+        ),
     ] {
         for value in values {
             counter!(name, label => *value).absolute(0);

@@ -62,7 +62,9 @@ fn what_waits_and_what_there_is_is_told_without_a_tenants_name() {
     let server = server.restarted_with(&[("ingest.worker", "true")]);
     eventually("both are searchable", || server.get("/v1/collections/waiting").ok(200)["chunks"] == 2);
     let server = server.restarted_with(&[]);
-    eventually("the database is looked at", || value(&server.admin("/metrics").text(), "mcp_rag_chunks") >= 2.0);
+    eventually("the database is looked at", || {
+        value(&server.admin("/metrics").text(), "mcp_rag_chunks") >= 2.0
+    });
     let text = server.admin("/metrics").text();
     assert_eq!(value(&text, "mcp_rag_largest_tenant_chunks"), value(&text, "mcp_rag_chunks"));
     assert_eq!((value(&text, due), value(&text, oldest)), (0.0, 0.0));

@@ -109,7 +109,8 @@ fn a_latency_in_the_metrics_leads_to_a_trace_of_it() {
     let query = json!({"query": "fox", "collections": ["facts"]});
     let unsampled = TRACE.replace('4', "6");
     for (trace, sampled) in [(TRACE, "01"), (unsampled.as_str(), "00")] {
-        post(&server, "/v1/search", ("traceparent", &format!("00-{trace}-{PARENT}-{sampled}")), &query).ok(200);
+        post(&server, "/v1/search", ("traceparent", &format!("00-{trace}-{PARENT}-{sampled}")), &query)
+            .ok(200);
     }
     let scrape = |accept: &str| {
         let url = format!("{}/metrics", server.admin_url());

@@ -85,7 +85,8 @@ pub struct PoolStatus {
 impl PoolStatus {
     /// The writer as `writer`, then the replicas.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &ServerStatus)> {
-        std::iter::once(("writer", &self.writer)).chain(self.replicas.iter().map(|(name, status)| (*name, status)))
+        std::iter::once(("writer", &self.writer))
+            .chain(self.replicas.iter().map(|(name, status)| (*name, status)))
     }
 }
 
