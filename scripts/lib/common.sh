@@ -66,3 +66,12 @@ secret_file() {
   [ -r "$1" ] || die "$2: cannot read $1"
   [ -s "$1" ] || die "$2: $1 is empty"
 }
+
+# piped COMMAND...: a command that is not the last of a pipeline, whose failure the shell would not tell: `whole` does.
+piped() { "$@" || echo "$1" >>"$scratch/broken"; }
+whole() {
+  [ ! -s "$scratch/broken" ] && return
+  warn "$(tr '\n' ' ' <"$scratch/broken")failed"
+  rm -f "$scratch/broken"
+  return 1
+}
