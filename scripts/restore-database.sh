@@ -135,7 +135,7 @@ if [ "$kind" = logical ]; then
   export PGDATABASE="$target"
   load_dump "$scratch/$file" "$target" || die "pg_restore did not succeed; nothing else was touched"
   query 'ANALYZE'
-  same_contents "$scratch/manifest.json" && whole_database || die "what was restored into $target is not whole: see above"
+  { same_contents "$scratch/manifest.json" && whole_database; } || die "what was restored into $target is not whole: see above"
   if [ -n "$replace" ]; then
     # Both renames or none, and none while somebody is connected.
     export PGDATABASE=postgres

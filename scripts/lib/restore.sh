@@ -54,8 +54,8 @@ recover() {
   done >>"$recover_folder/data/postgresql.auto.conf"
   : >"$recover_folder/data/recovery.signal"
   give_to_postgres "$recover_folder/data/postgresql.auto.conf" "$recover_folder/data/recovery.signal"
-  # Nothing may be archived before it is known that this server is the one that goes on.
-  cluster_start "$recover_folder" "$recover_seconds" archive_mode=off shared_preload_libraries= ssl=off
+  # What there is to archive waits until this server is started as the one that goes on; its new timeline is among that.
+  cluster_start "$recover_folder" "$recover_seconds" archive_command= ssl=off
   use_cluster "$recover_folder"
   until_true "$recover_seconds" promoted || {
     tail -n 15 "$recover_folder/log" >&2
