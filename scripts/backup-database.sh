@@ -130,7 +130,7 @@ else
   file=base.tar.zst.age
   say "copying the server at $source_host"
   # The WAL that the copy needs is in it; all that follows comes from the archive.
-  piped "$pg_bin/pg_basebackup" --pgdata=- --format=tar --wal-method=fetch --checkpoint=fast --no-password --verbose \
+  piped "$pg_bin/pg_basebackup" --pgdata=- --format=tar --wal-method=fetch --manifest-checksums=SHA256 --checkpoint=fast --no-password --verbose \
     --label="mcp-rag $id" 2>"$scratch/base.log" | piped zstd -q -1 -T0 -c | seal >"$scratch/$file"
   whole || { tail -n 3 "$scratch/base.log" >&2; die "pg_basebackup did not succeed: does $PGUSER have REPLICATION, and pg_hba.conf a line for it?"; }
   wal_start=$(sed -n 's/.*write-ahead log start point: \([0-9A-F]*\/[0-9A-F]*\) on timeline.*/\1/p' "$scratch/base.log")

@@ -68,6 +68,12 @@ need curl "apt-get install curl"
 need python3 "apt-get install python3"
 [ -x "$checkout/.local/postgres/bin/postgres" ] && [ -d "$checkout/.local/model" ] || die "PostgreSQL and the model are needed: scripts/setup.sh"
 
+# shellcheck disable=SC2329 # called by common.sh, as others here are by name
+end_all() {
+  for pid in $pids; do kill "$pid" 2>/dev/null || true; done
+  [ ! -d "$scratch/pg/data" ] || cluster_stop "$scratch/pg" immediate
+}
+pids=''
 scratch
 cleanup=end_all
 . "$here/verify/lib.sh"
@@ -76,12 +82,6 @@ python_tools scripts "$checkout/tests/ops/requirements.txt" || die "the stand-in
 . "$checkout/tests/ops/lib.sh"
 find_postgres "$checkout/.local/postgres/bin"
 find_server
-# shellcheck disable=SC2329 # called by common.sh, as others here are by name
-end_all() {
-  cluster_stop "$scratch/pg" immediate
-  stop_all
-}
-
 # Made once, by the same loader as the benchmarks: real sentences recombined, with vectors between those of real ones.
 if [ ! -f "$made/$chunks/.complete" ]; then
   say "making $chunks chunks (about $((chunks / 1300 + 20)) s)"

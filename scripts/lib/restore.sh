@@ -41,7 +41,11 @@ unpack_base() {
   chmod 700 "$2/data"
   piped unseal <"$1" | piped zstd -q -d -c | tar -x -C "$2/data" -f - || return 1
   whole || return 1
-  "$pg_bin/pg_verifybackup" --quiet "$2/data" || return 1
+  # Each file as PostgreSQL wrote it down. Not by pg_verifybackup, which some builds lack or cannot run.
+  sed -n 's/^{ "Path": "\([^"]*\)", .*"Checksum-Algorithm": "SHA256", "Checksum": "\([0-9a-f]*\)" }.*/\2  \1/p' \
+    "$2/data/backup_manifest" >"$scratch/sums"
+  [ "$(wc -l <"$scratch/sums")" -gt 500 ] || { warn "the copy's manifest names too few files"; return 1; }
+  (cd "$2/data" && sha256sum --check --quiet "$scratch/sums") >&2 || { warn "files of the copy are not as they were written"; return 1; }
   give_to_postgres "$2/data"
 }
 
