@@ -20,6 +20,7 @@
 #                         mcp_rag_backup_last_success_timestamp_seconds and others       (BACKUP_METRICS_FILE)
 #   --stanza NAME         of pgBackRest, 2.57 or newer for PostgreSQL 18                 (PGBACKREST_STANZA)
 #   --pg-bin FOLDER       PostgreSQL's programs, of the server's major version           (PG_BIN)
+#   --checks FILE         SQL to verify with instead of scripts/lib/verify.sql: rows of name, ok or FAILED, detail
 #   --no-verify           do not restore; the manifest says so
 #   --dry-run             connect, and say what would be done
 #   --help                this text
@@ -37,7 +38,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib/postgres.sh"
 . "$here/lib/vault.sh"
 
-kind=logical verify=1 pg_dir='' metrics_file='' keep_days='' keep_least='' stanza=''
+kind=logical verify=1 pg_dir='' metrics_file='' keep_days='' keep_least='' stanza='' checks=$here/lib/verify.sql
 while [ $# -gt 0 ]; do
   case $1 in
     --kind) kind=$(value_of "$@"); shift ;;
@@ -51,6 +52,7 @@ while [ $# -gt 0 ]; do
     --keep-at-least) keep_least=$(value_of "$@"); shift ;;
     --metrics-file) metrics_file=$(value_of "$@"); shift ;;
     --stanza) stanza=$(value_of "$@"); shift ;;
+    --checks) checks=$(value_of "$@"); shift ;;
     --pg-bin) pg_dir=$(value_of "$@"); shift ;;
     --no-verify) verify=0 ;;
     --dry-run) dry_run=1 ;;
@@ -66,8 +68,9 @@ began=$(date +%s)
 stanza=${stanza:-${PGBACKREST_STANZA:-}}
 if [ "$kind" = physical ] && [ -n "$stanza" ]; then
   . "$here/lib/pgbackrest.sh"
+  database=''
   metrics_file=${metrics_file:-${BACKUP_METRICS_FILE:-}}
-  pgbackrest_backup "$stanza"
+  pgbackrest_backup
   exit
 fi
 

@@ -95,10 +95,12 @@ fi
 chmod 711 "$scratch"
 moto "$scratch"
 age-keygen -o "$scratch/key" 2>/dev/null || die "age is needed: apt-get install age"
+ARCHIVE_PATH=$(aws_for_postgres "$scratch"):$PATH
+export ARCHIVE_PATH
 cat >"$scratch/archive.env" <<ENV
 BACKUP_BUCKET=backups
 BACKUP_KEY_FILE='$scratch/key'
-PATH='$PATH'
+PATH='$ARCHIVE_PATH'
 $(env | grep '^AWS_' | sed "s/^/export /; s/=\(.*\)/='\1'/")
 ENV
 give_to_postgres "$scratch/key" "$scratch/archive.env"
@@ -135,7 +137,8 @@ stop_server() {
   wait "$server" 2>/dev/null || true
 }
 writing() {
-  client write "$url" "$scratch/written" &
+  # Not through the function: what is ended later must be the client itself.
+  python3 "$here/lib/dr_client.py" write "$url" "$scratch/written" &
   writer=$!
   pids="$pids $writer"
 }
@@ -212,7 +215,8 @@ for scenario in $scenarios; do
       give_to_postgres "$scratch/pg"
       cluster_start "$scratch/pg" 60 archive_mode=off wal_level=minimal max_wal_senders=0
       use_cluster "$scratch/pg"
-      query 'CREATE ROLE mcp_rag_owner LOGIN; CREATE ROLE mcp_rag_app LOGIN; CREATE DATABASE mcp_rag OWNER mcp_rag_owner; GRANT mcp_rag_app TO mcp_rag_owner'
+      query 'CREATE ROLE mcp_rag_owner LOGIN; CREATE ROLE mcp_rag_app LOGIN; GRANT mcp_rag_app TO mcp_rag_owner'
+      query 'CREATE DATABASE mcp_rag OWNER mcp_rag_owner'
       set --
       ;;
   esac

@@ -13,9 +13,11 @@
 #   --from NAME           which backup, by default the newest, for --to-time the newest that was finished by then
 #   --list                the complete backups, with their times and sizes
 #   --verify-only         restore into a server in a temporary folder, look, and throw it away; touches no database
+#   --checks FILE         SQL to run instead of scripts/lib/verify.sql: rows of name, ok or FAILED, detail
 #   --database NAME       the one to verify after a physical restore, by default the manifest's
 #   --database-url-file FILE, --bucket, --prefix, --key-file, --endpoint-url, --env-file, --stanza, --pg-bin
 #                         as for backup-database.sh, from the same variables; the key file must be an identity
+#   ARCHIVE_PATH          in the environment: the PATH of restore_command, where PostgreSQL's account needs another one
 #   --dry-run             say what would be restored, where to
 #   --help                this text
 #
@@ -33,7 +35,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib/vault.sh"
 . "$here/lib/restore.sh"
 
-kind=logical from='' to_time='' data_dir='' replace='' list=0 verify_only=0 pg_dir='' stanza=${PGBACKREST_STANZA:-} database=''
+kind=logical from='' to_time='' data_dir='' replace='' list=0 verify_only=0 pg_dir='' stanza=${PGBACKREST_STANZA:-} database='' checks=$here/lib/verify.sql
 while [ $# -gt 0 ]; do
   case $1 in
     --kind) kind=$(value_of "$@"); shift ;;
@@ -41,6 +43,7 @@ while [ $# -gt 0 ]; do
     --to-time) to_time=$(value_of "$@"); shift ;;
     --data-dir) data_dir=$(value_of "$@"); shift ;;
     --replace) replace=$(value_of "$@"); shift ;;
+    --checks) checks=$(value_of "$@"); shift ;;
     --database) database=$(value_of "$@"); shift ;;
     --database-url-file) DATABASE_URL_FILE=$(value_of "$@"); shift ;;
     --bucket) BACKUP_BUCKET=$(value_of "$@"); shift ;;
@@ -62,6 +65,7 @@ case $kind in logical | physical) ;; *) bad_usage "--kind is logical or physical
 [ -z "$to_time" ] || [ "$kind" = physical ] || bad_usage "--to-time needs --kind physical: a dump is of one moment"
 [ -z "$to_time" ] || to_time_utc=$(date -u -d "$to_time" +%Y%m%dT%H%M%SZ 2>/dev/null) || bad_usage "--to-time: '$to_time' is no time; give one as 2026-11-27 18:05:00+00"
 
+stop_new() { cluster_stop "$scratch/server"; }
 scratch
 find_postgres "$pg_dir"
 # Where a physical restore goes: nothing that is there is ever written over.
@@ -73,7 +77,7 @@ if [ "$kind" = physical ] && [ "$list$verify_only" = 00 ]; then
 fi
 if [ "$kind" = physical ] && [ -n "$stanza" ]; then
   . "$here/lib/pgbackrest.sh"
-  pgbackrest_restore "$stanza"
+  pgbackrest_restore
   exit
 fi
 
@@ -166,13 +170,12 @@ rm -f "$scratch/${file:?}"
 {
   printf "BACKUP_BUCKET='%s'\nBACKUP_PREFIX='%s'\nBACKUP_KEY_FILE='%s'\n" "$bucket" "$prefix" "$scratch/key"
   env | grep '^AWS_' | sed "s/'/'\\\\''/g; s/=\(.*\)/='\1'/; s/^/export /"
-  printf "PATH='%s'\n" "$PATH"
+  printf "PATH='%s'\n" "${ARCHIVE_PATH:-$PATH}"
 } >"$scratch/archive.env"
 cp "$key_file" "$scratch/key"
 give_to_postgres "$scratch/archive.env" "$scratch/key"
 restore_command="$here/archive-wal.sh --env-file $scratch/archive.env get %f \"%p\""
 cleanup=stop_new
-stop_new() { cluster_stop "$scratch/server"; }
 say "replaying the archive ${to_time:+until $to_time}"
 if [ -n "$to_time" ]; then
   recover "$scratch/server" 3000 "recovery_target_time='$to_time'" "recovery_target_inclusive='off'" || die "the recovery did not end: see above"

@@ -106,7 +106,7 @@ if [ "$rollback" = 1 ]; then
 fi
 
 if [ "$kind" = database ]; then
-  find_postgres
+  find_postgres ""
   plan_login
 fi
 if [ "$dry_run" = 1 ]; then

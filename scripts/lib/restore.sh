@@ -32,8 +32,8 @@ same_contents() {
   fi
 }
 
-# whole_database: verify.sql says so.
-whole_database() { psql_do -f "$here/lib/verify.sql" | judge; }
+# whole_database: verify.sql, or --checks, says so.
+whole_database() { psql_do -F "$(printf '\t')" -f "$checks" | judge; }
 
 # unpack_base FILE FOLDER: a sealed copy becomes FOLDER/data, each file as the manifest of pg_basebackup says.
 unpack_base() {

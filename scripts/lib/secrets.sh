@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154 # the variables are rotate-secrets.sh's
+# shellcheck shell=sh disable=SC2154,SC2034 # the variables are rotate-secrets.sh's
 # The steps of scripts/rotate-secrets.sh. To be sourced by it.
 
 sm() { aws secretsmanager "$@" 2>"$scratch/error"; }
@@ -137,7 +137,7 @@ try_login() (
   [ "$(query "SET ROLE mcp_rag_app; SELECT current_user || ' ' || session_user")" = "mcp_rag_app $next_login" ]
 )
 revive_login() {
-  find_postgres
+  find_postgres ""
   admin_query "ALTER ROLE \"$(user_of "$scratch/new")\" LOGIN" >/dev/null || die "the login $(user_of "$scratch/new") cannot be made good again"
 }
 sessions_of() { admin_query "SELECT count(*) FROM pg_stat_activity WHERE usename = '$1' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"; }

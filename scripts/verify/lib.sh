@@ -8,6 +8,8 @@
 #   skip "$part" TOOL VERSION REASON
 #   finish                         # non-zero when a check failed
 #
+# VERIFY_TOOL=REGEX in the environment keeps to the tools that match it: what a test does that knows which one must fail.
+#
 # Each check and skip prints one line on standard output: part, tool, version, findings, status, apart by tabs. What the
 # tools say goes to standard error. begin sets
 #
@@ -53,6 +55,7 @@ row() { printf '%s\t%s\t%s\t%s\t%s\n' "$@"; }
 check() {
   check_part=$1 check_tool=$2 check_version=$3
   shift 3
+  printf '%s\n' "$check_tool" | grep -Eq "${VERIFY_TOOL:-.}" || return 0
   check_status=0
   "$@" >"$work/check.log" 2>&1 || check_status=$?
   check_findings=$(sed -n 's/^findings: \([0-9][0-9]*\)$/\1/p' "$work/check.log" | tail -n 1)
@@ -62,7 +65,7 @@ check() {
     *)
       failures=$((failures + 1))
       printf -- '--- %s: %s\n' "$check_part" "$check_tool" >&2
-      tail -n "${MCP_RAG_VERIFY_LINES:-80}" "$work/check.log" >&2
+      tail -n "200" "$work/check.log" >&2
       [ -n "$check_findings" ] && [ "$check_findings" -gt 0 ] ||
         check_findings=$(grep -c '[^[:space:]]' "$work/check.log" || true)
       [ "$check_findings" -gt 0 ] || check_findings=1
@@ -73,6 +76,7 @@ check() {
 
 # skip PART TOOL VERSION REASON
 skip() {
+  printf '%s\n' "$2" | grep -Eq "${VERIFY_TOOL:-.}" || return 0
   printf -- '--- %s: %s skipped: %s\n' "$1" "$2" "$4" >&2
   row "$1" "$2" "$3" - "skipped: $4"
 }
@@ -111,3 +115,6 @@ node_tools() {
   npm ci --prefix "$ops/$1" --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2 || return 1
   echo "$node_stamp" >"$ops/$1/.stamp"
 }
+
+# version_of PACKAGE: the one that requirements.in asks for.
+version_of() { sed -n "s/^$1==//p" "$checkout/scripts/verify/requirements.in"; }

@@ -62,3 +62,18 @@ serve() {
   pids="$pids $server"
   awaited 60 curl -sf "$url/health/ready" || { tail -n 20 "$serve_folder/server.log" >&2; return 1; }
 }
+
+# aws_for_postgres FOLDER: a folder with an `aws` that PostgreSQL's account can run. Python's installation may lie where that
+# account cannot go, below root's home for one; then the system's Python runs the same modules.
+aws_for_postgres() {
+  if as_postgres "$tools/aws" --version >/dev/null 2>&1; then
+    echo "$tools"
+    return
+  fi
+  modules=$("$tools/python3" -c 'import awscli, os; print(os.path.dirname(os.path.dirname(awscli.__file__)))')
+  mkdir -p "$1/bin"
+  printf '#!/bin/sh\nPYTHONPATH=%s exec /usr/bin/python3 -m awscli "$@"\n' "$modules" >"$1/bin/aws"
+  chmod 755 "$1/bin" "$1/bin/aws"
+  as_postgres "$1/bin/aws" --version >/dev/null || { echo "PostgreSQL's account cannot run the AWS command line: is $modules closed to it?" >&2; return 1; }
+  echo "$1/bin"
+}
