@@ -78,7 +78,7 @@ one() {
   serve "$scratch/$1" --env production --set server.host=127.0.0.1 --set admin.host=127.0.0.1 --set secrets_dir="$scratch/mounted" \
     --set server.drain_delay_ms=0 --set auth.overlap_ms=$((overlap * 1000)) --set auth.jwt.issuer=drill --set auth.jwt.audience=mcp-rag
 }
-(cd "$scratch" && "$mcp_rag" migrate --set secrets_dir="$scratch/mounted") >"$scratch/migrate.log" 2>&1 || { cat "$scratch/migrate.log" >&2; die "the database could not be migrated"; }
+(cd "$scratch" && "$mcp_rag" migrate --set database.url="$(cat "$scratch/mounted/database__url")") >"$scratch/migrate.log" 2>&1 || { cat "$scratch/migrate.log" >&2; die "the database could not be migrated"; }
 one first
 first=$url
 one second

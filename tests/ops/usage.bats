@@ -21,7 +21,7 @@ refused() {
   for name in backup-database restore-database archive-wal rotate-secrets dr-test smoke-tests anonymize-data synthetic-data; do
     run "$scripts/$name.sh" --help
     [ "$status" -eq 0 ]
-    [[ "$output" == *"usage: scripts/$name.sh"* && "$output" == *"--dry-run"* ]] || { echo "$name: $output"; return 1; }
+    [[ "$output" == *"usage: "* && "$output" == *"scripts/$name.sh"* && "$output" == *"--dry-run"* ]] || { echo "$name: $output"; return 1; }
     [[ "$output" != *'set -eu'* ]]
     # Each option that the script knows is in its help.
     for option in $(sed -n 's/^    \(--[a-z-]*\)).*/\1/p' "$scripts/$name.sh"); do
