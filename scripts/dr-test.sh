@@ -156,7 +156,11 @@ destroy() {
   disaster=$(date +%s)
 }
 # shellcheck disable=SC2329
-archived() { [ "$(query 'SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 1) FROM pg_stat_archiver' 2>/dev/null)" = t ]; }
+archived() { [ "$(query "SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver" 2>/dev/null)" = t ]; }
+switch_segment() {
+  segment=$(query 'SELECT pg_walfile_name(pg_switch_wal())')
+  until_true 120 archived || die "the segment $segment was not archived"
+}
 # shellcheck disable=SC2329
 searched() { curl -sf -o /dev/null --max-time 5 -H 'content-type: application/json' -d '{"query":"backup","collections":["mcp-rag-bench"]}' "$url/v1/search"; }
 
@@ -188,8 +192,7 @@ for scenario in $scenarios; do
     switched)
       stop_writing
       client ask "$url" "$scratch/before"
-      query 'SELECT pg_switch_wal()' >/dev/null
-      until_true 120 archived || die "the last segment was not archived"
+      switch_segment
       destroy
       ;;
     point-in-time)
@@ -200,8 +203,7 @@ for scenario in $scenarios; do
       moment=$(query 'SELECT clock_timestamp()')
       sleep 2
       curl -sf -o /dev/null -X DELETE "$url/v1/collections/drill"
-      query 'SELECT pg_switch_wal()' >/dev/null
-      until_true 120 archived || die "the last segment was not archived"
+      switch_segment
       destroy
       set -- "$@" --to-time "$moment"
       ;;

@@ -54,6 +54,7 @@ use_cluster "$scratch/pg"
 export PGPORT="$port"
 query "CREATE ROLE mcp_rag LOGIN CREATEROLE PASSWORD 'first'"
 query "CREATE DATABASE mcp_rag OWNER mcp_rag"
+PGDATABASE=mcp_rag query "CREATE EXTENSION vector"
 query "CREATE ROLE administrator LOGIN SUPERUSER PASSWORD 'admin'"
 printf 'postgres://administrator:admin@127.0.0.1:%s/mcp_rag' "$port" >"$scratch/admin-url"
 
