@@ -119,6 +119,9 @@ verdict "$said" "within the overlap the old token still works"
 printf second-key >"$scratch/new-key"
 said=0; rotate --value-file "$scratch/new-key" openai || said=$?
 verdict "$said" "a model server's key changes"
+said=0; rotate --rollback database || said=$?
+[ "$said" = 0 ] && grep -q '//mcp_rag_a:' "$scratch/mounted/database__url" || said=1
+verdict "$said" "the version before comes back when it is asked for, and its login with it"
 
 # Nothing reaches the servers any more: the rotation must take itself back.
 kill -STOP "$sync"
