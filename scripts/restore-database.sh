@@ -168,12 +168,13 @@ give_to_postgres "$data_dir"
 rm -f "$scratch/${file:?}"
 # The archive is read with the key and the credentials of this moment, by the account PostgreSQL runs as.
 {
-  printf "BACKUP_BUCKET='%s'\nBACKUP_PREFIX='%s'\nBACKUP_KEY_FILE='%s'\n" "$bucket" "$prefix" "$scratch/key"
+  printf "BACKUP_BUCKET='%s'\nBACKUP_PREFIX='%s'\nBACKUP_KEY_FILE='%s'\nBACKUP_WAL_SPOOL='%s'\n" "$bucket" "$prefix" "$scratch/key" "$scratch/spool"
   env | grep '^AWS_' | sed "s/'/'\\\\''/g; s/=\(.*\)/='\1'/; s/^/export /"
   printf "PATH='%s'\n" "${ARCHIVE_PATH:-$PATH}"
 } >"$scratch/archive.env"
 cp "$key_file" "$scratch/key"
-give_to_postgres "$scratch/archive.env" "$scratch/key"
+mkdir "$scratch/spool"
+give_to_postgres "$scratch/archive.env" "$scratch/key" "$scratch/spool"
 restore_command="$here/archive-wal.sh --env-file $scratch/archive.env get %f \"%p\""
 cleanup=stop_new
 say "replaying the archive ${to_time:+until $to_time}"

@@ -63,7 +63,7 @@ else
     check "$part" "bats: backup and restore" "$version" suite backup
     check "$part" "rotation drill" "moto $("$tools/python3" -c 'import moto; print(moto.__version__)')" drill "$root/tests/ops/rotate.sh" --pause 1
     check "$part" "disaster drill (50 MB)" "$("$checkout/.local/postgres/bin/postgres" --version 2>/dev/null | sed 's/[^0-9]*//')" \
-      drill "$root/scripts/dr-test.sh" --size-mb 50 --archive-timeout 5 --write-seconds 8 --data-dir "$ops/dr-data"
+      drill "$root/scripts/dr-test.sh" --size-mb 50 --archive-timeout 5 --write-seconds 20 --data-dir "$ops/dr-data"
   fi
 fi
 finish

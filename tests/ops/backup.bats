@@ -170,6 +170,24 @@ setup() {
   cmp segment back
 }
 
+@test "a recovery fetches segments ahead, across the end of a log file" {
+  export BACKUP_PREFIX=wal-ahead
+  for name in 0000000100000000000000FE 0000000100000000000000FF 000000010000000100000000; do
+    echo "$name" >segment
+    "$scripts/archive-wal.sh" push segment "$name"
+  done
+  mkdir spool
+  export BACKUP_WAL_SPOOL="$PWD/spool"
+  "$scripts/archive-wal.sh" get 0000000100000000000000FE back
+  [ "$(cat back)" = 0000000100000000000000FE ]
+  [ "$(ls spool | wc -l)" -eq 2 ]
+  # What is there needs no bucket.
+  AWS_ENDPOINT_URL=http://127.0.0.1:1 "$scripts/archive-wal.sh" get 000000010000000100000000 back
+  [ "$(cat back)" = 000000010000000100000000 ]
+  run "$scripts/archive-wal.sh" get 000000010000000100000001 back
+  [ "$status" -eq 1 ]
+}
+
 @test "the end of the archive is status 1, and anything else stops a recovery" {
   export BACKUP_PREFIX=wal-test
   run "$scripts/archive-wal.sh" get 0000000100000000000000FF back
