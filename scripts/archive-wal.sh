@@ -31,7 +31,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ $# = 3 ] || bad_usage "push PATH NAME, or get NAME PATH"
-vault_open
+vault_open wal
 scratch
 
 push() {

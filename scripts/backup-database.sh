@@ -74,7 +74,7 @@ if [ "$kind" = physical ] && [ -n "$stanza" ]; then
   exit
 fi
 
-vault_open
+vault_open "$kind"
 metrics_file=${metrics_file:-${BACKUP_METRICS_FILE:-}}
 keep_days=${keep_days:-${BACKUP_KEEP_DAYS:-30}} keep_least=${keep_least:-${BACKUP_KEEP_AT_LEAST:-3}}
 case $keep_days$keep_least in *[!0-9]*) bad_usage "--keep-days and --keep-at-least take numbers" ;; esac

@@ -81,7 +81,7 @@ if [ "$kind" = physical ] && [ -n "$stanza" ]; then
   exit
 fi
 
-vault_open
+vault_open "$kind"
 can_unseal || die "$key_file holds no age identity (AGE-SECRET-KEY-1…), so nothing can be decrypted with it"
 if [ "$list" = 1 ]; then
   for set in $(sets "$kind"); do

@@ -6,7 +6,7 @@
 #
 #   database   PREFIX/ENV/database/url      two logins, <owner>_a and <owner>_b, take turns; the one that is free gets a new password
 #   jwt        PREFIX/ENV/jwt-secret        the secret shared with the issuer (auth.jwt.secret)
-#   token      PREFIX/ENV/auth-token        the operator's token (auth.token)
+#   token      PREFIX/ENV/auth/token        the operator's token (auth.token)
 #   openai     PREFIX/ENV/api-keys/openai   a model server's key, made at its provider: --value-file
 #
 #   --env ENV              dev, staging or prod
@@ -71,7 +71,7 @@ case $wait in '' | *[!0-9]* | 0) bad_usage "--wait takes seconds" ;; esac
 case $kind in
   database) secret=$prefix/$environment/database/url ;;
   jwt) secret=$prefix/$environment/jwt-secret ;;
-  token) secret=$prefix/$environment/auth-token ;;
+  token) secret=$prefix/$environment/auth/token ;;
   openai)
     secret=$prefix/$environment/api-keys/openai
     [ -n "$value_file" ] || [ "$rollback" = 1 ] || bad_usage "openai: the new key is made at the provider; give it with --value-file FILE"

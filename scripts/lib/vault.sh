@@ -2,7 +2,7 @@
 # Backups in S3: encrypted here, before they leave, so that who can read the bucket cannot read them. To be sourced after
 # common.sh. A set is a folder <prefix>/<kind>/<time>/; its manifest.json is written last, and without it the set does not count.
 
-# vault_options: what every script that uses the bucket takes, from the environment. A file of NAME=value lines
+# vault_open KIND: what every script that uses the bucket takes, from the environment. A file of NAME=value lines
 # (BACKUP_ENV_FILE) may hold it, for who is started with an environment that is not ours, as PostgreSQL's archive_command is.
 vault_open() {
   if [ -n "${BACKUP_ENV_FILE:-}" ]; then
@@ -21,7 +21,7 @@ vault_open() {
   export AWS_PAGER='' AWS_EC2_METADATA_DISABLED="${AWS_EC2_METADATA_DISABLED:-false}"
   need aws "the AWS command line (PyPI awscli, or Amazon's aws-cli)"
   need age "apt-get install age"
-  need zstd "apt-get install zstd"
+  [ "${1:-logical}" = logical ] || need zstd "apt-get install zstd"
 }
 
 # Whether the key file can open what it seals: an identity can, recipients cannot.

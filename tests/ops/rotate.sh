@@ -62,11 +62,11 @@ moto "$scratch"
 keep() { printf '%s' "$2" >"$scratch/value" && aws secretsmanager create-secret --name "/mcp-demo/staging/$1" --secret-string "file://$scratch/value" >/dev/null; }
 keep database/url "postgres://mcp_rag:first@127.0.0.1:$port/mcp_rag"
 keep jwt-secret "$(openssl rand -hex 32)"
-keep auth-token "$(openssl rand -hex 32)"
+keep auth/token "$(openssl rand -hex 32)"
 keep api-keys/openai first-key
 mkdir "$scratch/mounted" "$scratch/callers"
 "$tools/python3" "$checkout/tests/ops/external_secrets.py" "$scratch/mounted" /mcp-demo/staging/database/url=database__url \
-  /mcp-demo/staging/jwt-secret=auth__jwt__secret /mcp-demo/staging/auth-token=auth__token \
+  /mcp-demo/staging/jwt-secret=auth__jwt__secret /mcp-demo/staging/auth/token=auth__token \
   /mcp-demo/staging/api-keys/openai=generator__api_key >"$scratch/sync.log" 2>&1 &
 sync=$!
 pids="$pids $sync"
@@ -125,10 +125,10 @@ verdict "$said" "the version before comes back when it is asked for, and its log
 
 # Nothing reaches the servers any more: the rotation must take itself back.
 kill -STOP "$sync"
-before=$(version auth-token)
+before=$(version auth/token)
 said=0; wait=3 rotate token 2>"$scratch/rolled" || said=$?
 kill -CONT "$sync"
-[ "$said" = 1 ] && [ "$(version auth-token)" = "$before" ] && grep -q 'rolled back' "$scratch/rolled" && said=0 || said=1
+[ "$said" = 1 ] && [ "$(version auth/token)" = "$before" ] && grep -q 'rolled back' "$scratch/rolled" && said=0 || said=1
 verdict "$said" "a rotation that no server takes rolls back: the version before is AWSCURRENT"
 said=0; awaited $((overlap + 20)) answers "$first" "$old_token" 401 || said=1
 verdict "$said" "after the overlap the old token is refused"
