@@ -122,7 +122,7 @@ if [ "$kind" = logical ]; then
   target=$PGDATABASE
   if [ -n "$replace" ]; then
     [ "$replace" = "$PGDATABASE" ] || die "--replace $replace: the database of $DATABASE_URL_FILE is $PGDATABASE; name that one to have it replaced"
-    others=$(query "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    others=$(query "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()")
     [ "$others" = 0 ] || die "$others sessions are connected to $replace: stop the servers that use it first"
     stamp=$(date -u +%Y%m%d%H%M%S)
     target=${replace}_restored_$stamp
