@@ -15,7 +15,7 @@ package() {
     { apt-get install -y --no-install-recommends "$1" || { apt-get update && apt-get install -y --no-install-recommends "$1"; }; } </dev/null >&2
   command -v "$1" >/dev/null 2>&1
 }
-for tool in age zstd bats jq; do package "$tool" >&2 || echo "no $tool to be had" >&2; done
+for tool in age zstd bats jq pgbackrest; do package "$tool" >&2 || echo "no $tool to be had" >&2; done
 
 python_tools scripts "$checkout/tests/ops/requirements.txt" || { skip "$part" everything - "the tools could not be installed from PyPI"; finish; }
 PATH=$tools:$PATH
@@ -61,6 +61,7 @@ else
   else
     check "$part" "bats: smoke tests" "$version" suite smoke
     check "$part" "bats: backup and restore" "$version" suite backup
+    check "$part" "bats: pgBackRest" "$(pgbackrest version 2>/dev/null | sed 's/[^0-9]*//')" suite pgbackrest
     check "$part" "rotation drill" "moto $("$tools/python3" -c 'import moto; print(moto.__version__)')" drill "$root/tests/ops/rotate.sh" --pause 1
     check "$part" "disaster drill (50 MB)" "$("$checkout/.local/postgres/bin/postgres" --version 2>/dev/null | sed 's/[^0-9]*//')" \
       drill "$root/scripts/dr-test.sh" --size-mb 50 --archive-timeout 5 --write-seconds 20 --data-dir "$ops/dr-data"
