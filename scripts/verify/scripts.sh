@@ -3,7 +3,8 @@
 #
 # usage: scripts/verify/scripts.sh [ROOT]      the convention is in lib.sh
 #
-# The server is MCP_RAG_BIN, else a build of this checkout. MCP_RAG_VERIFY_QUICK=1 leaves out what needs a server.
+# The server is MCP_RAG_BIN, else a build of this checkout. MCP_RAG_VERIFY_QUICK=1 leaves out what needs a server;
+# MCP_RAG_BATS_FILTER=REGEX keeps to some tests of a suite.
 part=scripts
 . "$(dirname "$0")/lib.sh"
 begin "$@"
@@ -45,7 +46,7 @@ posix() (
   done
   return "$status"
 )
-suite() { bats --tap "$root/tests/ops/$1.bats" 2>&1 | tee "$work/tap" | grep -v '^ok' || true; grep -q '^ok' "$work/tap" && ! grep -q '^not ok' "$work/tap"; }
+suite() { bats --tap --filter "${MCP_RAG_BATS_FILTER:-.}" "$root/tests/ops/$1.bats" 2>&1 | tee "$work/tap" | grep -v '^ok' || true; grep -q '^ok' "$work/tap" && ! grep -q '^not ok' "$work/tap"; }
 drill() { "$@" 2>&1; }
 
 check "$part" shellcheck "$(shellcheck --version | sed -n 's/^version: //p')" lint

@@ -108,3 +108,22 @@ All tests passed!" ]
   [ "$status" -eq 0 ]
   [[ "$output" == *"POST http://127.0.0.1:1/v1/answers"* ]]
 }
+
+@test "an export that was anonymised is imported again and found by its new words" {
+  export MCP_RAG__AUTH__TOKEN
+  MCP_RAG__AUTH__TOKEN=$(cat "$token")
+  "$checkout/scripts/synthetic-data.sh" --documents 20 --server "$url" --collection people --token-file "$token"
+  . "$BATS_TEST_DIRNAME/lib.sh"
+  find_server
+  awaited 60 sh -c "curl -sf -H 'Authorization: Bearer $MCP_RAG__AUTH__TOKEN' $url/v1/collections/people | grep -q '\"documents\":20'"
+  cd "$BATS_TEST_TMPDIR"
+  "$mcp_rag" --server "$url" export people production.ndjson --vectors
+  "$checkout/scripts/anonymize-data.sh" production.ndjson staging.ndjson
+  run "$mcp_rag" --server "$url" import anonymous staging.ndjson
+  echo "$output"
+  [ "$status" -eq 0 ]
+  words=$(jq -r 'select(.title) | .title' staging.ndjson | head -n 1)
+  id=$(jq -r 'select(.title) | .external_id' staging.ndjson | head -n 1)
+  [ "$(curl -sf -H "Authorization: Bearer $MCP_RAG__AUTH__TOKEN" -H 'content-type: application/json' \
+    -d "{\"query\":\"$words\",\"collections\":[\"anonymous\"],\"top_k\":1}" "$url/v1/search" | jq -r '.results[0].external_id')" = "$id" ]
+}
