@@ -14,7 +14,7 @@
 #                         backups, and cannot verify them either (--no-verify)           (BACKUP_KEY_FILE)
 #   --endpoint-url URL    another S3 than Amazon's                                       (AWS_ENDPOINT_URL)
 #   --env-file FILE       lines NAME=value with any of these                             (BACKUP_ENV_FILE)
-#   --keep-days DAYS      older ones go once this one is verified, 30 by default; 0 keeps all (BACKUP_KEEP_DAYS)
+#   --keep-days DAYS      older ones go once this one counts, 30 by default; 0 keeps all (BACKUP_KEEP_DAYS)
 #   --keep-at-least N     but never so many of the newest, 3 by default                  (BACKUP_KEEP_AT_LEAST)
 #   --metrics-file FILE   written at the end for node-exporter's textfile collector:
 #                         mcp_rag_backup_last_success_timestamp_seconds and others       (BACKUP_METRICS_FILE)
@@ -174,10 +174,11 @@ fi
 # From here on it counts.
 put_object "$scratch/manifest.json" "$folder/manifest.json" || die "the bucket does not take the manifest"
 
-# Retention: by age, by name; what is not complete goes once it is old too.
+# Retention: by age, which the name tells; what is not complete goes once it is old, too.
 if [ "$keep_days" != 0 ]; then
   limit=$(date -u -d "-$keep_days days" +%Y%m%dT%H%M%SZ 2>/dev/null || date -u -v "-${keep_days}d" +%Y%m%dT%H%M%SZ)
-  sets "$kind" | sort -r | tail -n "+$((keep_least + 1))" | awk -v limit="$limit" '$0 < limit' >"$scratch/old"
+  sets "$kind" | sort -r | head -n "$keep_least" >"$scratch/newest"
+  object_names "$kind" | cut -d / -f 1 | sort -u | awk -v limit="$limit" '$0 < limit' | grep -vxF -f "$scratch/newest" >"$scratch/old" || true
   while read -r old; do
     say "removing $kind/$old"
     aws s3 rm --only-show-errors --recursive "s3://$bucket/$prefix/$kind/$old/" || warn "$kind/$old could not be removed"

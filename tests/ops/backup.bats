@@ -150,10 +150,12 @@ setup() {
   for old in 20200101T000000Z 20200102T000000Z 20200103T000000Z; do
     aws s3 cp --only-show-errors --recursive "$set_url" "s3://backups/keep/logical/$old"
   done
+  aws s3 cp --only-show-errors "$set_url/database.dump.age" s3://backups/keep/logical/20200104T000000Z/database.dump.age
   "$scripts/backup-database.sh" --prefix keep --keep-days 7 --keep-at-least 2
   run "$scripts/restore-database.sh" --prefix keep --list
   echo "$output"
   [ "${#lines[@]}" -eq 2 ]
+  [ -z "$(aws s3 ls --recursive s3://backups/keep/logical/20200104T000000Z)" ]
   [[ "${lines[0]}" == 20200103T000000Z* && "${lines[1]}" == *"verified: yes"* ]]
 }
 
