@@ -17,6 +17,7 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod flags;
 #[cfg(test)]
 #[path = "../tests/support/fuzz.rs"]
 mod fuzz;
