@@ -1,5 +1,5 @@
 # Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
-.PHONY: run test fuzz rolling check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills
+.PHONY: run test fuzz rolling drills check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills
 
 run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
 	cargo build --release --bin mcp-rag
@@ -31,6 +31,10 @@ rolling: ## replace replicas behind HAProxy under load, with and without the dra
 	./scripts/setup.sh --test
 	cargo build --release --bin mcp-rag
 	cargo run --release -p mcp-rag-chaos --bin rolling
+
+drills: ## rolling deploy, canary, blue-green and the version before, behind Envoy under load; ARGS="--quick", ARGS="canary"
+	./scripts/setup.sh --test
+	./scripts/drills.sh $(ARGS)
 
 bench-embedder: setup ## our embedder beside ONNX Runtime, one thread
 	./scripts/bench-embedder.sh

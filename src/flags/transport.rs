@@ -21,6 +21,7 @@ const AHEAD: usize = 16;
 pub(super) struct Link(AtomicU8);
 
 const STATES: [&str; 4] = ["connecting", "connected", "away", "refused"];
+const CONNECTING: u8 = 0;
 const CONNECTED: u8 = 1;
 const AWAY: u8 = 2;
 const REFUSED: u8 = 3;
@@ -31,15 +32,16 @@ impl Link {
     }
 
     fn is(&self, state: u8) {
-        if self.0.swap(state, Ordering::Relaxed) == state {
-            return;
-        }
+        let before = self.0.swap(state, Ordering::Relaxed);
         match state {
-            CONNECTED => tracing::info!("LaunchDarkly tells its flags"),
+            _ if before == state => {}
+            CONNECTED if before == CONNECTING => {} // streams end now and then, and begin again
+            CONNECTED => tracing::info!("LaunchDarkly is back"),
+            AWAY => tracing::warn!("LaunchDarkly is away: flags keep their values"),
             REFUSED => tracing::error!(
                 "LaunchDarkly refuses flags.launchdarkly.sdk_key: flags keep their values; correct the key and restart"
             ),
-            _ => tracing::warn!("LaunchDarkly is away: flags keep their values"),
+            _ => {}
         }
     }
 }
@@ -102,9 +104,7 @@ impl Transport {
                     break;
                 }
             }
-            if link.0.load(Ordering::Relaxed) == CONNECTED {
-                link.is(AWAY);
-            }
+            let _ = link.0.compare_exchange(CONNECTED, CONNECTING, Ordering::Relaxed, Ordering::Relaxed);
         });
         Box::pin(poll_fn(move |context| read.poll_recv(context)))
     }
