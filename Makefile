@@ -1,5 +1,5 @@
 # Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
-.PHONY: run test fuzz rolling drills check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills
+.PHONY: run test fuzz rolling drills check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills verify-ops
 
 run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
 	cargo build --release --bin mcp-rag
@@ -26,6 +26,9 @@ lint:
 
 fmt:
 	cargo fmt --all
+
+verify-ops: ## every verifier of containers, manifests, Terraform, monitoring and scripts; ARGS="--only k8s", ARGS="--planted"
+	./scripts/verify-ops.sh $(ARGS)
 
 rolling: ## replace replicas behind HAProxy under load, with and without the drain; prints what was lost
 	./scripts/setup.sh --test
