@@ -156,7 +156,8 @@ impl Ground {
                 let (bad, proxy) = self.build(*build, &template)?;
                 canary.grow(&bad, 1).await?;
                 if let Some(proxy) = &proxy {
-                    let delay = Duration::from_secs_f64(analysis.limits.p99);
+                    // A round trip; a new search makes two, one after the other.
+                    let delay = Duration::from_secs_f64(analysis.limits.p95 * 0.8);
                     proxy.set(Fault::Latency { delay, jitter: Duration::ZERO });
                 }
                 let verdict = canary::analyse(analysis, *interval, [&primary, &canary], envoy.mesh()).await?;

@@ -19,19 +19,20 @@ impl Fleet {
         Self { track, mesh: Arc::clone(mesh), pods: Vec::new(), ending: JoinSet::new() }
     }
 
+    /// So many more, all of them available: ready for `minReadySeconds`.
     pub(super) async fn grow(&mut self, template: &Template, pods: usize) -> Result<()> {
         for _ in 0..pods {
             self.pods.push(Pod::start(template, self.track, &self.mesh).await?);
         }
+        tokio::time::sleep(template.timings.min_ready).await;
         Ok(())
     }
 
-    /// `maxUnavailable: 0` with one to spare: a new pod is ready for `minReadySeconds` before an old one is told to end,
-    /// and nobody waits for that end.
+    /// `maxUnavailable: 0` with one to spare: a new pod is available before an old one is told to end, and nobody waits for
+    /// that end.
     pub(super) async fn roll(&mut self, template: &Template) -> Result<()> {
         for _ in 0..self.pods.len() {
             self.grow(template, 1).await?;
-            tokio::time::sleep(template.timings.min_ready).await;
             let old = self.pods.remove(0);
             self.ending.spawn(old.terminate());
         }
