@@ -11,6 +11,7 @@ pub(crate) use bare::Bare;
 pub use reload::Origin;
 
 use crate::config::{ConfigError, Environment, Settings};
+use crate::flags::{self, Flags};
 use crate::http::{self, Drain, State};
 use crate::identity::Gate;
 use crate::rag::extractive::Extractive;
@@ -134,8 +135,9 @@ impl Core {
             Some(jwks) => Some(JwksHandle::start(tree, jwks).await?),
             None => None,
         };
+        let flags = Flags::start(&settings.flags).await.map_err(ConfigError)?;
         let handles = Handles { store, cache, models, reranker, generator, parser, webhooks, jwks };
-        let rag = Arc::new(Rag::new(handles, settings));
+        let rag = Arc::new(Rag::new(handles, flags, settings));
         if role == Role::Work || rag.settings().ingest.worker {
             let (work, name) = (Arc::clone(&rag), Worker::name());
             let worker = move |lifeline: Lifeline| {
@@ -190,7 +192,13 @@ async fn keep_up(metrics: PrometheusHandle, history: Arc<History>, gate: Arc<Gat
             tokio::time::sleep(UPKEEP).await;
         }
     };
-    tokio::join!(metrics, gate.keep_up(), rag.quotas.spending.keep_up(), sampler::sample(Arc::clone(&rag)));
+    tokio::join!(
+        metrics,
+        gate.keep_up(),
+        rag.quotas.spending.keep_up(),
+        sampler::sample(Arc::clone(&rag)),
+        flags::watch(&rag)
+    );
 }
 
 /// Where keys alone let callers in, there must be one.

@@ -38,7 +38,7 @@ pub(super) struct HistoryView {
 
 /// The supervision tree in start order, pools, cache, settings and build.
 #[utoipa::path(get, path = "/v1/system", tag = "system",
-    responses((status = 200, body = Object, description = "`{actors, breakers, pools, cache, admission, config, build}`")))]
+    responses((status = 200, body = Object, description = "`{actors, breakers, pools, cache, admission, flags, config, build}`")))]
 pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpResponse, ApiError> {
     let deadline = Deadline::within(Duration::from_secs(1));
     let pools = state.rag.store.pool_status(deadline).await.ok();
@@ -48,6 +48,7 @@ pub(super) async fn system(state: Data<State>, _: Principal) -> Result<HttpRespo
         "pools": pools,
         "cache": state.rag.cache.status(),
         "admission": state.admission.status(),
+        "flags": state.rag.flags.status(&state.rag.settings().flags),
         "config": state.rag.running.status(),
         "build": {
             "version": env!("CARGO_PKG_VERSION"),

@@ -112,13 +112,15 @@ impl Rag {
         caller: &Caller,
     ) -> Result<SearchResponse, Error> {
         let began = Instant::now();
-        let selection = self.catalog.select(caller, query.collections.as_deref()).await?;
+        let switches = self.switches(caller.tenant);
+        let selection = self.catalog.select(caller, query.collections.as_deref(), switches).await?;
         self.check_dimensions(&query, &selection)?;
         let key = Key::of(&query, &selection, caller);
         if let Some(cursor) = &query.options.cursor {
             cursor.check(key.search, key.state)?;
         }
-        let cached = self.cached(&key.cache, room.is_left());
+        let cached =
+            async { if switches.cache { self.cached(&key.cache, room.is_left()).await } else { None } };
         let mut response = match cached.instrument(info_span!(target: TARGET, "cache")).await {
             Some(mut found) => {
                 found.cached = true;
@@ -129,14 +131,18 @@ impl Rag {
             }
             None => {
                 room.take()?;
-                self.search_once(&key, &query, &selection, caller, began).await?
+                if switches.cache {
+                    self.search_once(&key, &query, &selection, caller, began).await?
+                } else {
+                    self.search_now(&key, &query, &selection, caller, began).await?
+                }
             }
         };
         if let (false, Some(first)) = (query.allow_degraded, response.degraded.first()) {
             return Err(first.forbidden());
         }
         // Told, never forbidden: without the shared cache the result is the same.
-        if self.cache.shared_is_away() {
+        if switches.cache && self.cache.shared_is_away() {
             response.degraded.push(Degradation::new("cache", "circuit_open", "local"));
         }
         for stage in &response.degraded {
@@ -239,7 +245,7 @@ impl Rag {
                 }
             }
         };
-        let (wanted, rerank) = self.candidates(depth(query), query, &mut degraded);
+        let (wanted, rerank) = self.candidates(depth(query), query, selection.switches, &mut degraded);
         let limit = window::reach(wanted, collections);
         let embed_ms = millis(began);
         let searched = Instant::now();

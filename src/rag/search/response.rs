@@ -1,6 +1,7 @@
 //! What a search answers: the documented JSON, and how the cache keeps it.
 
 use crate::error::{Code, Error};
+use crate::flags::SWITCHED_OFF;
 use crate::quotas::Spent;
 use bytes::Bytes;
 use mcp_rag_actors::store::Plan;
@@ -117,7 +118,8 @@ impl Degradation {
         if let Some(spent) = Spent::ALL.into_iter().find(|spent| spent.as_str() == self.reason) {
             return spent.error();
         }
-        let message = format!("`degrade` is `forbid` and the stage `{}` is unavailable", self.stage);
+        let lacks = if self.reason == SWITCHED_OFF { "switched off" } else { "unavailable" };
+        let message = format!("`degrade` is `forbid` and the stage `{}` is {lacks}", self.stage);
         Error::new(Code::Degraded, message).about("degrade")
     }
 }
