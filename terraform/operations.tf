@@ -9,6 +9,7 @@ module "monitoring" {
   cache_node_ids   = module.elasticache.node_ids
   nat_gateway_ids  = module.vpc.nat_gateway_ids
   web_acl_name     = module.waf.name
+  always_on        = var.cost.working_hours == null
   database = {
     identifier  = module.rds.identifier
     replicas    = module.rds.replica_identifiers

@@ -188,4 +188,9 @@ variable "cost" {
     anomaly_threshold_usd = number
     working_hours         = optional(object({ start = string, stop = string, time_zone = string }))
   })
+
+  validation {
+    condition     = var.cost.working_hours == null || var.database.replicas == 0
+    error_message = "working_hours need a database without replicas: RDS stops no other."
+  }
 }

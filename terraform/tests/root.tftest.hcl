@@ -204,6 +204,19 @@ run "production_without_copies_is_refused" {
   expect_failures = [var.backups]
 }
 
+run "a_replica_that_would_have_to_sleep_is_refused" {
+  command = plan
+  variables {
+    environment = "staging"
+    cost = {
+      monthly_budget_usd    = 600
+      anomaly_threshold_usd = 50
+      working_hours         = { start = "0 7 ? * MON-FRI *", stop = "0 19 ? * MON-FRI *", time_zone = "Europe/Berlin" }
+    }
+  }
+  expect_failures = [var.cost]
+}
+
 run "one_region_for_both_is_refused" {
   command = plan
   variables {

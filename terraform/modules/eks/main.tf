@@ -96,6 +96,6 @@ resource "aws_eks_access_policy_association" "this" {
 
   access_scope {
     type       = length(each.value.namespaces) > 0 ? "namespace" : "cluster"
-    namespaces = each.value.namespaces
+    namespaces = length(each.value.namespaces) > 0 ? each.value.namespaces : null
   }
 }

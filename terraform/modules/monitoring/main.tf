@@ -33,7 +33,7 @@ locals {
 
   alarms = merge(
     { for key, alarm in local.database_alarms : "database-${key}" => merge({ missing = "missing" }, alarm, {
-    namespace = "AWS/RDS", dimensions = { DBInstanceIdentifier = var.database.identifier } }) },
+    namespace = "AWS/RDS", dimensions = { DBInstanceIdentifier = var.database.identifier } }) if var.always_on || key != "absent" },
     merge([for replica in var.database.replicas : { for key, alarm in local.replica_alarms : "${replica}-${key}" => merge(alarm, {
     namespace = "AWS/RDS", dimensions = { DBInstanceIdentifier = replica } }) }]...),
     merge([for node in var.cache_node_ids : { for key, alarm in local.cache_alarms : "cache-${node}-${key}" => merge({ missing = "missing" }, alarm, {

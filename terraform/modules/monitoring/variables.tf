@@ -56,6 +56,12 @@ variable "database" {
   }
 }
 
+variable "always_on" {
+  description = "Whether the database runs day and night. Otherwise its silence is no alarm."
+  type        = bool
+  default     = true
+}
+
 variable "cache_node_ids" {
   description = "Nodes of the cache."
   type        = list(string)

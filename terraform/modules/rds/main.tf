@@ -1,5 +1,9 @@
 data "aws_partition" "current" {}
 
+locals {
+  logs = ["postgresql", "upgrade"]
+}
+
 resource "aws_db_subnet_group" "this" {
   name        = var.name
   description = "Subnets of ${var.name}"
@@ -31,10 +35,12 @@ resource "aws_vpc_security_group_ingress_rule" "clients" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  for_each = toset(concat([var.name], [for i in range(var.replicas) : "${var.name}-replica-${i + 1}"]))
+  for_each = toset(flatten([for instance in concat([var.name], [for i in range(var.replicas) : "${var.name}-replica-${i + 1}"]) : [
+    for log in local.logs : "${instance}/${log}"
+  ]]))
 
   # RDS writes to these names; made here, so that they are encrypted and do not live for ever.
-  name              = "/aws/rds/instance/${each.key}/postgresql"
+  name              = "/aws/rds/instance/${each.key}"
   retention_in_days = var.log_retention_in_days
   kms_key_id        = var.kms_key_arn
   tags              = var.tags
@@ -105,7 +111,7 @@ resource "aws_db_instance" "this" {
   performance_insights_enabled          = true
   performance_insights_kms_key_id       = var.kms_key_arn
   performance_insights_retention_period = 7
-  enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
+  enabled_cloudwatch_logs_exports       = local.logs
 
   tags = merge(var.tags, { Name = var.name })
 
@@ -149,7 +155,7 @@ resource "aws_db_instance" "replica" {
   performance_insights_enabled          = true
   performance_insights_kms_key_id       = var.kms_key_arn
   performance_insights_retention_period = 7
-  enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
+  enabled_cloudwatch_logs_exports       = local.logs
 
   tags = merge(var.tags, { Name = "${var.name}-replica-${count.index + 1}" })
 }

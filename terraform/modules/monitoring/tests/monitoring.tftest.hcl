@@ -42,6 +42,18 @@ run "a_silent_database_is_an_alarm" {
   }
 }
 
+run "a_database_that_sleeps_at_night_may_be_silent" {
+  command = plan
+  variables {
+    always_on = false
+  }
+
+  assert {
+    condition     = !contains(keys(aws_cloudwatch_metric_alarm.threshold), "database-absent") && contains(keys(aws_cloudwatch_metric_alarm.threshold), "database-disk-full")
+    error_message = "its silence is no alarm, its disk is"
+  }
+}
+
 run "thresholds_follow_the_disk" {
   command = plan
 
