@@ -89,6 +89,7 @@ PYTHON
 # Every path that the map names exists.
 map_of_files() {
   local path bad=0
+  # shellcheck disable=SC2013 # no path holds a space
   for path in $(grep -oE '\b(src|actors|chaos|minilm|text|migrations|config|scripts|docs|tests)/[A-Za-z0-9_./-]*[A-Za-z0-9_/]' docs/ARCHITECTURE.md | sort -u); do
     [ -e "$path" ] || { echo "docs/ARCHITECTURE.md names $path, which does not exist"; bad=1; }
   done
@@ -125,6 +126,7 @@ metrics() {
   local code documents
   # The rest are roles of the database and the target of traces.
   code=$(grep -rhoE '"mcp_rag_[a-z_]+"' src actors/src | tr -d '"' | grep -vE '_(app|owner|trace)$' | sort -u)
+  # shellcheck disable=SC2016 # Markdown's back quotes
   documents=$(grep -E '^\| `mcp_rag_' docs/OPERATIONS.md | grep -oE '`mcp_rag_[a-z_]+`' | tr -d '`' | sort -u)
   diff <(echo "$code") <(echo "$documents")
 }

@@ -4,7 +4,7 @@
 # usage: scripts/verify-ops.sh [--only PART] [--json] [--verbose] [ROOT]
 #        scripts/verify-ops.sh --planted [--only PART]
 #
-#   --only PART  one of terraform, k8s, container, actions, monitoring, scripts, docs
+#   --only PART  one of terraform, k8s, container, actions, monitoring, scripts, rollout, docs
 #   --json       the table for machines
 #   --verbose    what the tools say, also where nothing is wrong
 #   --planted    plant mistakes in copies instead, and see that each is caught (tests/ops/planted)
@@ -16,7 +16,7 @@ set -eu
 usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; }
 
 checkout=$(cd "$(dirname "$0")/.." && pwd)
-parts='terraform k8s container actions monitoring scripts docs'
+parts='terraform k8s container actions monitoring scripts rollout docs'
 only='' json=0 verbose=0 planted=0 root=''
 while [ $# -gt 0 ]; do
   case $1 in
