@@ -74,12 +74,13 @@ module "secrets" {
 
   secrets = { for path, text in merge(
     {
-      "database/url"    = "Connection string of the server's login, with sslmode=verify-full."
-      "redis/url"       = "rediss:// address of the cache, with the server's user."
-      "auth/token"      = "The operator's bearer token."
-      "jwt-secret"      = "What HS256 tokens are signed with."
-      "api-keys/openai" = "Key of the chat model."
-      "api-keys/gate"   = "API key of the canary's gate."
+      "database/url"        = "Connection string of the server's login, with sslmode=verify-full."
+      "redis/url"           = "rediss:// address of the cache, with the server's user."
+      "auth/token"          = "The operator's bearer token."
+      "jwt-secret"          = "What HS256 tokens are signed with."
+      "api-keys/openai"     = "Key of the chat model."
+      "api-keys/gate"       = "API key of the canary's gate."
+      "backup/age-identity" = "What backups are encrypted with; scripts/backup-database.sh also reads them back with it."
     },
     var.database.replicas > 0 ? { "database/replica-urls" = "Connection strings of the read replicas, one on each line." } : {},
   ) : "/mcp-demo/${var.environment}/${path}" => text }

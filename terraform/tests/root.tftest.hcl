@@ -61,7 +61,7 @@ run "production_plans" {
   command = plan
 
   assert {
-    condition     = length(output.secret_names) == 7 && contains(output.secret_names, "/mcp-demo/prod/database/replica-urls")
+    condition     = length(output.secret_names) == 8 && contains(output.secret_names, "/mcp-demo/prod/database/replica-urls")
     error_message = "seven secrets, the replicas' among them"
   }
 }
@@ -102,7 +102,7 @@ run "an_environment_without_replicas_needs_no_password" {
   }
 
   assert {
-    condition     = length(output.secret_names) == 6
+    condition     = length(output.secret_names) == 7
     error_message = "no secret for replicas that are not there"
   }
 }

@@ -16,7 +16,7 @@ EXPECTED = {
     "staging": dict(zones=2, nat=1, multi_az=False, replicas=0, cache=1, nodes=2, spot_servers=False, asleep=True, locked=7, copies=False),
     "prod": dict(zones=3, nat=3, multi_az=True, replicas=1, cache=2, nodes=3, spot_servers=False, asleep=False, locked=35, copies=True),
 }
-SECRETS = ["database/url", "redis/url", "auth/token", "jwt-secret", "api-keys/openai", "api-keys/gate"]
+SECRETS = ["database/url", "redis/url", "auth/token", "jwt-secret", "api-keys/openai", "api-keys/gate", "backup/age-identity"]
 
 
 class Plan:
