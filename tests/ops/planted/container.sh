@@ -1,5 +1,6 @@
 #!/bin/sh
 # Mistakes in the images and in compose.yaml, each caught by the tool it is for.
+# shellcheck disable=SC2016 # expressions of sed, and of workflows
 part=container
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
