@@ -14,6 +14,13 @@ const EVERY: Duration = Duration::from_secs(15);
 const SIZES_EVERY: u32 = 4;
 const WITHIN: Duration = Duration::from_secs(5);
 
+/// There from the first scrape, and not known yet.
+pub(super) fn begin(rag: &Rag) {
+    queue(None);
+    totals(None);
+    disk(&rag.settings().data_dir);
+}
+
 pub(super) async fn sample(rag: Arc<Rag>) {
     let mut look = 0_u32;
     loop {
