@@ -82,6 +82,7 @@ impl Core {
         match Box::pin(Self::start_actors(&tree, settings, role)).await {
             Ok((rag, database)) => {
                 let gate = Arc::new(Gate::new(Arc::clone(&rag)));
+                sampler::begin(&rag);
                 let history = Arc::new(History::default());
                 let upkeep =
                     keep_up(metrics.clone(), Arc::clone(&history), Arc::clone(&gate), Arc::clone(&rag));

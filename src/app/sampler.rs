@@ -5,6 +5,7 @@
 use crate::rag::Rag;
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{DatabaseState, QueueState, Totals, Waiting};
+use nix::sys::statvfs::statvfs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +15,18 @@ const EVERY: Duration = Duration::from_secs(15);
 const SIZES_EVERY: u32 = 4;
 const WITHIN: Duration = Duration::from_secs(5);
 
+/// There from the first scrape, and not known yet.
+pub(super) fn begin(rag: &Rag) {
+    queue(None);
+    totals(None);
+    disk(&rag.settings().data_dir);
+}
+
 pub(super) async fn sample(rag: Arc<Rag>) {
     let mut look = 0_u32;
     loop {
-        queue(rag.store.call(QueueState, Deadline::within(WITHIN)).await.ok());
+        let seen = rag.store.call(QueueState, Deadline::within(WITHIN)).await.ok();
+        queue(seen.as_deref());
         if look.is_multiple_of(SIZES_EVERY) {
             totals(rag.store.call(DatabaseState, Deadline::within(WITHIN)).await.ok());
             disk(&rag.settings().data_dir);
@@ -28,11 +37,11 @@ pub(super) async fn sample(rag: Arc<Rag>) {
 }
 
 /// Empty classes are told as empty: an absent series would look like a sampler that is gone.
-fn queue(seen: Option<Vec<Waiting>>) {
+fn queue(seen: Option<&[Waiting]>) {
     for (class, interactive) in [("interactive", true), ("bulk", false)] {
         let mut oldest = if seen.is_some() { 0.0 } else { f64::NAN };
         for state in ["due", "put_off", "leased"] {
-            let tasks = seen.as_ref().map_or(f64::NAN, |seen| {
+            let tasks = seen.map_or(f64::NAN, |seen| {
                 let here = seen.iter().find(|one| one.interactive == interactive && one.state == state);
                 oldest = here.map_or(oldest, |here| here.oldest.max(oldest));
                 here.map_or(0.0, |here| here.tasks as f64)
@@ -60,10 +69,10 @@ fn totals(seen: Option<Totals>) {
 
 /// Where the managed PostgreSQL keeps everything; of no account with an external one.
 fn disk(data_dir: &Path) {
-    let seen = nix::sys::statvfs::statvfs(data_dir).ok();
-    let bytes = |blocks: Option<u64>| blocks.map_or(f64::NAN, |bytes| bytes as f64);
-    let free = seen.as_ref().map(|seen| seen.blocks_available() as u64 * seen.fragment_size() as u64);
-    let all = seen.as_ref().map(|seen| seen.blocks() as u64 * seen.fragment_size() as u64);
-    metrics::gauge!("mcp_rag_data_dir_available_bytes").set(bytes(free));
-    metrics::gauge!("mcp_rag_data_dir_size_bytes").set(bytes(all));
+    let (available, size) = statvfs(data_dir).map_or((f64::NAN, f64::NAN), |seen| {
+        let fragment = seen.fragment_size() as f64;
+        (fragment * seen.blocks_available() as f64, fragment * seen.blocks() as f64)
+    });
+    metrics::gauge!("mcp_rag_data_dir_available_bytes").set(available);
+    metrics::gauge!("mcp_rag_data_dir_size_bytes").set(size);
 }

@@ -5,6 +5,7 @@ use actix_web::http::header;
 use actix_web::web::{self, Data, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use mcp_rag_actors::resilience::Deadline;
+use mcp_rag_actors::store::PoolStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
@@ -95,7 +96,7 @@ pub(super) async fn metrics(state: Data<State>, request: HttpRequest) -> HttpRes
     state.admission.measure();
     state.rag.quotas.measure();
     let pools = state.rag.store.pool_status(Deadline::within(POOLS_WITHIN)).await.ok();
-    for (server, pool) in pools.iter().flat_map(|pools| pools.named()) {
+    for (server, pool) in pools.iter().flat_map(PoolStatus::named) {
         let gauge = |name: &'static str, value: usize| {
             metrics::gauge!(name, "server" => server)
                 .set(f64::from(u32::try_from(value).unwrap_or(u32::MAX)));

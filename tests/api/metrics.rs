@@ -50,8 +50,9 @@ fn every_documented_metric_is_there_at_the_first_scrape() {
 fn what_waits_and_what_there_is_is_told_without_a_tenants_name() {
     let mut server = Server::builder().set("ingest.worker", false).start();
     server.create("waiting");
-    let lines = "{\"id\":\"one\",\"text\":\"A fox.\"}\n{\"id\":\"two\",\"text\":\"A dog.\"}\n";
-    server.ndjson("waiting", lines);
+    let lines =
+        "{\"external_id\":\"one\",\"text\":\"A fox.\"}\n{\"external_id\":\"two\",\"text\":\"A dog.\"}\n";
+    server.ndjson("waiting", lines).ok(202);
     let oldest = "mcp_rag_queue_oldest_task_seconds{class=\"bulk\"}";
     let due = "mcp_rag_queue_tasks{class=\"bulk\",state=\"due\"}";
     // Looked at anew when it starts, and every 15 seconds.
