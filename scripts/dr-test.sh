@@ -29,7 +29,9 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-checkout=$(cd "$here/.." && pwd)
+root=$(cd "$here/.." && pwd)
+# Where PostgreSQL, the model and a build are, when this is a copy.
+checkout=${MCP_RAG_CHECKOUT:-$root}
 . "$here/lib/common.sh"
 . "$here/lib/postgres.sh"
 
@@ -79,8 +81,8 @@ scratch
 cleanup=end_all
 . "$here/verify/lib.sh"
 ops=${MCP_RAG_OPS_TOOLS:-$checkout/.local/ops}
-python_tools scripts "$checkout/tests/ops/requirements.txt" || die "the stand-in for S3 could not be installed"
-. "$checkout/tests/ops/lib.sh"
+python_tools scripts "$root/tests/ops/requirements.txt" || die "the stand-in for S3 could not be installed"
+. "$root/tests/ops/lib.sh"
 find_postgres "$checkout/.local/postgres/bin"
 find_server
 # Made once, by the same loader as the benchmarks: real sentences recombined, with vectors between those of real ones.

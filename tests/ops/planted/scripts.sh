@@ -34,6 +34,18 @@ expect() {
     bad=1
   fi
 }
+# sound TOOL [TESTS]: as it is, the copy passes, so that a failure has its mistake for a reason.
+sound() {
+  MCP_RAG_BATS_FILTER=${2:-.} VERIFY_TOOL="^($1)" MCP_RAG_OPS_TOOLS="${MCP_RAG_OPS_TOOLS:-$checkout/.local/ops}" \
+    sh "$checkout/scripts/verify/scripts.sh" "$work/copy" >"$work/rows" 2>"$work/err" || true
+  if awk -F '\t' '$5 == "ok" { ok++ } $5 != "ok" { other++ } END { exit !(ok == 1 && !other) }' "$work/rows"; then
+    echo "ok - the scripts as they are pass $1"
+  else
+    echo "not ok - the scripts as they are pass $1"
+    cat "$work/rows" "$work/err" >&2
+    bad=1
+  fi
+}
 # plant FILE SED: the mistake; a sed that changes nothing plants nothing.
 plant() {
   cp "$work/copy/$1" "$work/before"
@@ -43,6 +55,9 @@ plant() {
 }
 
 fresh
+for tool in shellcheck POSIX 'bats: help' 'bats: data'; do sound "$tool"; done
+sound 'bats: smoke' 'a good server passes|is away'
+sound 'bats: backup' 'a damaged dump is found|an invalid index'
 plant scripts/restore-database.sh 's|mkdir -p "$data_dir"|mkdir -p $data_dir|'
 expect shellcheck "an unquoted variable is caught"
 fresh
