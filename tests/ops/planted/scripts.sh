@@ -1,10 +1,9 @@
 #!/bin/sh
-# shellcheck disable=SC2016 # mistakes are planted as they are written
 # Plants mistakes in a copy of the scripts and expects the verifier to catch each, by the right tool.
 #
 # usage: tests/ops/planted/scripts.sh [--help]      prints TAP; exit status 1 when a mistake was not caught
 set -eu
-case ${1:-} in --help | -h) sed -n '3,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; exit 0 ;; esac
+case ${1:-} in --help | -h) sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; exit 0 ;; esac
 
 checkout=$(cd "$(dirname "$0")/../../.." && pwd)
 work=$(mktemp -d)
