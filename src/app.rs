@@ -4,19 +4,21 @@ mod bare;
 mod drain;
 mod listen;
 mod reload;
+mod sampler;
 mod tls;
 
 pub(crate) use bare::Bare;
 pub use reload::Origin;
 
 use crate::config::{ConfigError, Environment, Settings};
+use crate::flags::{self, Flags};
 use crate::http::{self, Drain, State};
 use crate::identity::Gate;
 use crate::rag::extractive::Extractive;
 use crate::rag::ingest::Worker;
 use crate::rag::models::Models;
 use crate::rag::{Handles, Rag};
-use crate::telemetry::History;
+use crate::telemetry::{Exemplars, History, SECONDS, register_zeroes};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
@@ -67,6 +69,7 @@ pub struct Core {
     pub tree: Arc<Tree>,
     metrics: PrometheusHandle,
     history: Arc<History>,
+    exemplars: Arc<Exemplars>,
     upkeep: AbortHandle,
     warming: Option<AbortHandle>,
 }
@@ -83,7 +86,8 @@ impl Core {
                 let upkeep =
                     keep_up(metrics.clone(), Arc::clone(&history), Arc::clone(&gate), Arc::clone(&rag));
                 let upkeep = tokio::spawn(upkeep).abort_handle();
-                Ok(Self { rag, gate, database, tree, metrics, history, upkeep, warming: None })
+                let exemplars = Arc::default();
+                Ok(Self { rag, gate, database, tree, metrics, history, exemplars, upkeep, warming: None })
             }
             Err(error) => {
                 tree.stop(ACTOR_GRACE).await; // a half-started server leaves nothing behind
@@ -131,8 +135,9 @@ impl Core {
             Some(jwks) => Some(JwksHandle::start(tree, jwks).await?),
             None => None,
         };
+        let flags = Flags::start(&settings.flags).await.map_err(ConfigError)?;
         let handles = Handles { store, cache, models, reranker, generator, parser, webhooks, jwks };
-        let rag = Arc::new(Rag::new(handles, settings));
+        let rag = Arc::new(Rag::new(handles, flags, settings));
         if role == Role::Work || rag.settings().ingest.worker {
             let (work, name) = (Arc::clone(&rag), Worker::name());
             let worker = move |lifeline: Lifeline| {
@@ -165,6 +170,7 @@ impl Core {
             uploads: http::Uploads::new(settings.server.max_upload_bytes),
             metrics: self.metrics.clone(),
             history: Arc::clone(&self.history),
+            exemplars: Arc::clone(&self.exemplars),
         })
     }
 
@@ -186,7 +192,13 @@ async fn keep_up(metrics: PrometheusHandle, history: Arc<History>, gate: Arc<Gat
             tokio::time::sleep(UPKEEP).await;
         }
     };
-    tokio::join!(metrics, gate.keep_up(), rag.quotas.spending.keep_up());
+    tokio::join!(
+        metrics,
+        gate.keep_up(),
+        rag.quotas.spending.keep_up(),
+        sampler::sample(Arc::clone(&rag)),
+        flags::watch(&rag)
+    );
 }
 
 /// Where keys alone let callers in, there must be one.
@@ -247,10 +259,11 @@ fn recorder() -> Result<PrometheusHandle> {
     if let Some(handle) = RECORDER.get() {
         return Ok(handle.clone());
     }
-    let seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
     let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)?
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .install_recorder()?;
+    register_zeroes();
+    metrics::gauge!("mcp_rag_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(RECORDER.get_or_init(|| handle).clone())
 }
 
@@ -273,6 +286,7 @@ impl Application {
     pub async fn build(settings: Settings, role: Role) -> Result<Self> {
         let certificate = Certificate::read(&settings.server.tls)?.map(Certificate::new);
         let mut core = Core::start(settings.clone(), role).await?;
+        certificate.iter().for_each(|certificate| certificate.measure());
         if role == Role::Serve {
             core.warm().await;
         }

@@ -1,6 +1,7 @@
 use super::models::{Models, complain};
 use super::search::Degradation;
 use crate::error::{Code, Error};
+use crate::flags::Switches;
 use mcp_rag_actors::store::{
     Collection, CollectionId, HiddenCounts, ListCollections, ListSpaces, Sight, Source, Space, SpaceId,
     StoreError, StoreHandle, TenantId,
@@ -57,6 +58,8 @@ pub(super) struct Selection {
     pub(super) all_chunks: i64,
     /// What is to be seen of their documents: of one's own eyes no more than matters for these.
     pub(super) sight: Sight,
+    /// What may be used for it.
+    pub(super) switches: Switches,
     /// Why this may not be the present list.
     pub(super) stale: Option<Degradation>,
 }
@@ -195,7 +198,12 @@ impl Catalog {
     }
 
     /// The named collections, or all of them; as they were seen last while the database is away.
-    pub(super) async fn select(&self, caller: &Caller, names: Option<&[String]>) -> Result<Selection, Error> {
+    pub(super) async fn select(
+        &self,
+        caller: &Caller,
+        names: Option<&[String]>,
+        switches: Switches,
+    ) -> Result<Selection, Error> {
         let last = self.last.get(&caller.tenant).await;
         // One from before a write of ours could show what is gone.
         let last = last.filter(|(of, _)| *of == self.key(caller).1).map(|(_, listed)| listed);
@@ -221,10 +229,18 @@ impl Catalog {
             chosen => (listed, chosen?),
         };
         let all_chunks = listed.collections.iter().map(|collection| collection.chunks).sum();
-        let space = listed.spaces.iter().find(|space| space.is_active()).cloned();
+        let active = || listed.spaces.iter().find(|space| space.is_active());
+        let next = switches.next_space.then(|| self.next(&listed.spaces)).flatten();
+        let space = next.or_else(active).cloned();
         let restricted = collections.iter().any(|collection| collection.restricted);
         let sight = if restricted { caller.identity.sight() } else { Sight::Public };
-        Ok(Selection { collections, space, all_chunks, sight, stale })
+        Ok(Selection { collections, space, all_chunks, sight, switches, stale })
+    }
+
+    /// The space built for `[embedder.next]`, while nothing is missing in it.
+    fn next<'a>(&self, spaces: &'a [Arc<Space>]) -> Option<&'a Arc<Space>> {
+        let wanted = self.models.next.as_ref()?;
+        spaces.iter().find(|space| space.spec == *wanted && space.is_complete())
     }
 
     /// Called after every write that changes what a search can return.

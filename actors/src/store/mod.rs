@@ -69,6 +69,7 @@ mod tenants;
 mod usage;
 mod vector_stores;
 mod warm;
+mod watched;
 
 pub use accept::{AcceptDocuments, Accepted, NewDocument, Raw};
 pub use address::Address;
@@ -141,6 +142,7 @@ pub use vector_stores::{
     UpdateVectorStore, VectorStore,
 };
 pub use warm::WarmIndex;
+pub use watched::{DatabaseState, QueueState, Totals, Waiting};
 
 use crate::resilience::{Deadline, RetryBudget};
 use crate::supervise::Service;
