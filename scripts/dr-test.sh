@@ -184,6 +184,8 @@ rows=$scratch/rows
 for scenario in $scenarios; do
   seconds=15
   [ "$scenario" != unswitched ] || seconds=$write_seconds
+  # What the restore before left to archive is not this scenario's.
+  switch_segment
   say "scenario $scenario: writes for $seconds s"
   : >"$scratch/written"
   set -- --kind physical --data-dir "$scratch/pg/data"
