@@ -90,7 +90,7 @@ if [ ! -f "$made/$chunks/.complete" ]; then
   say "making $chunks chunks (about $((chunks / 1300 + 20)) s)"
   rm -rf "${made:?}/$chunks"
   mkdir -p "$made"
-  (cd "$checkout" && "$mcp_rag" bench scale --chunks "$chunks" --seconds 1 --data-dir "$made") >"$scratch/make.log" 2>&1 ||
+  (cd "$checkout" && "$mcp_rag" --config-dir "$scratch" bench scale --chunks "$chunks" --seconds 1 --data-dir "$made") >"$scratch/make.log" 2>&1 ||
     { tail -n 5 "$scratch/make.log" >&2; die "the data could not be made"; }
   touch "$made/$chunks/.complete"
 fi
