@@ -126,7 +126,6 @@ metrics() {
   local code documents
   # The rest are roles of the database and the target of traces.
   code=$(grep -rhoE '"mcp_rag_[a-z_]+"' src actors/src | tr -d '"' | grep -vE '_(app|owner|trace)$' | sort -u)
-  # shellcheck disable=SC2016 # Markdown's back quotes
   documents=$(grep -E '^\| `mcp_rag_' docs/OPERATIONS.md | grep -oE '`mcp_rag_[a-z_]+`' | tr -d '`' | sort -u)
   diff <(echo "$code") <(echo "$documents")
 }

@@ -29,7 +29,9 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-checkout=$(cd "$here/.." && pwd)
+root=$(cd "$here/.." && pwd)
+# Where PostgreSQL, the model and a build are, when this is a copy.
+checkout=${MCP_RAG_CHECKOUT:-$root}
 . "$here/lib/common.sh"
 . "$here/lib/postgres.sh"
 
@@ -79,8 +81,8 @@ scratch
 cleanup=end_all
 . "$here/verify/lib.sh"
 ops=${MCP_RAG_OPS_TOOLS:-$checkout/.local/ops}
-python_tools scripts "$checkout/tests/ops/requirements.txt" || die "the stand-in for S3 could not be installed"
-. "$checkout/tests/ops/lib.sh"
+python_tools scripts "$root/tests/ops/requirements.txt" || die "the stand-in for S3 could not be installed"
+. "$root/tests/ops/lib.sh"
 find_postgres "$checkout/.local/postgres/bin"
 find_server
 # Made once, by the same loader as the benchmarks: real sentences recombined, with vectors between those of real ones.
@@ -88,7 +90,7 @@ if [ ! -f "$made/$chunks/.complete" ]; then
   say "making $chunks chunks (about $((chunks / 1300 + 20)) s)"
   rm -rf "${made:?}/$chunks"
   mkdir -p "$made"
-  (cd "$checkout" && "$mcp_rag" bench scale --chunks "$chunks" --seconds 1 --data-dir "$made") >"$scratch/make.log" 2>&1 ||
+  (cd "$checkout" && "$mcp_rag" --config-dir "$scratch" bench scale --chunks "$chunks" --seconds 1 --data-dir "$made") >"$scratch/make.log" 2>&1 ||
     { tail -n 5 "$scratch/make.log" >&2; die "the data could not be made"; }
   touch "$made/$chunks/.complete"
 fi
@@ -182,6 +184,8 @@ rows=$scratch/rows
 for scenario in $scenarios; do
   seconds=15
   [ "$scenario" != unswitched ] || seconds=$write_seconds
+  # What the restore before left to archive is not this scenario's.
+  switch_segment
   say "scenario $scenario: writes for $seconds s"
   : >"$scratch/written"
   set -- --kind physical --data-dir "$scratch/pg/data"

@@ -38,7 +38,6 @@ if ! ready; then
     stop
 fi
 
-# shellcheck disable=SC2016 # back quotes for people
 printf '\n\033[1m· ingesting README.md and docs/ into the collection `docs`\033[0m\n'
 "$binary" ingest --server "$url" --collection docs README.md docs
 printf '\n\033[1m· mcp-rag search "how do I rotate the database password"\033[0m\n'

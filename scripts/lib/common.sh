@@ -51,6 +51,8 @@ scratch() {
   cleanup=${cleanup:-:}
   trap 'leave $?' EXIT
   trap 'exit 130' INT
+  # PostgreSQL ends what it runs so.
+  trap 'exit 131' QUIT
   trap 'exit 143' TERM HUP
 }
 

@@ -23,23 +23,25 @@ teardown_file() { for pid in $pids; do kill "$pid"; while kill -0 "$pid" 2>/dev/
 setup() {
   scripts=${BATS_TEST_DIRNAME}/../../scripts
   id=$(cat "$BATS_FILE_TMPDIR/id")
-  set_url=s3://backups/mcp-rag/logical/$id
+  set_url=$AWS_ENDPOINT_URL/backups/mcp-rag/logical/$id
   cd "$BATS_TEST_TMPDIR" || return
   sql() { "$checkout/.local/postgres/bin/psql" -XqAt -h "$BATS_FILE_TMPDIR/server/data/run" -U postgres "${2:-mcp_rag}" -c "$1"; }
-  shopt -s expand_aliases
+  # By curl, which starts sooner.
+  fetch() { curl -sf --aws-sigv4 aws:amz:us-east-1:s3 --user test:test -o "$2" "$1"; }
+  place() { curl -sf --aws-sigv4 aws:amz:us-east-1:s3 --user test:test -o /dev/null -T "$1" "$2"; }
 }
 
 @test "a backup is restored and compared before it counts" {
   grep -q 'every table has the rows of the backup' "$BATS_FILE_TMPDIR/said"
   grep -q 'ok     the HNSW index finds what there is' "$BATS_FILE_TMPDIR/said"
-  aws s3 cp --only-show-errors "$set_url/manifest.json" manifest.json
+  fetch "$set_url/manifest.json" manifest.json
   [ "$(jq -r .verified manifest.json)" = yes ]
   [ "$(jq .contents.documents.rows manifest.json)" -eq 40 ]
   [ "$(jq .contents.embeddings.rows manifest.json)" -eq "$(sql 'SELECT count(*) FROM embeddings')" ]
 }
 
 @test "what lies in the bucket is encrypted" {
-  aws s3 cp --only-show-errors "$set_url/database.dump.age" dump.age
+  fetch "$set_url/database.dump.age" dump.age
   [ "$(head -c 21 dump.age)" = age-encryption.org/v1 ]
   run grep -c PGDMP dump.age
   [ "$status" -eq 1 ]
@@ -53,40 +55,40 @@ setup() {
 }
 
 @test "a damaged dump is found, and named" {
-  aws s3 cp --only-show-errors "$set_url/database.dump.age" good
+  fetch "$set_url/database.dump.age" good
   cp good bad
   printf 'X' | dd of=bad bs=1 seek=$(($(stat -c %s bad) / 2)) conv=notrunc status=none
-  aws s3 cp --only-show-errors bad "$set_url/database.dump.age"
+  place bad "$set_url/database.dump.age"
   run "$scripts/restore-database.sh" --verify-only
-  aws s3 cp --only-show-errors good "$set_url/database.dump.age"
+  place good "$set_url/database.dump.age"
   echo "$output"
   [ "$status" -eq 1 ]
   [[ "$output" == *damaged* && "$output" == *"$id"* ]]
 }
 
 @test "a dump that was damaged together with its checksum does not decrypt" {
-  aws s3 cp --only-show-errors "$set_url/database.dump.age" good
-  aws s3 cp --only-show-errors "$set_url/manifest.json" manifest
+  fetch "$set_url/database.dump.age" good
+  fetch "$set_url/manifest.json" manifest
   head -c $(($(stat -c %s good) - 100)) good >bad
   sed "s/\"sha256\": \"[0-9a-f]*\"/\"sha256\": \"$(sha256sum bad | cut -d ' ' -f 1)\"/" manifest >forged
-  aws s3 cp --only-show-errors bad "$set_url/database.dump.age"
-  aws s3 cp --only-show-errors forged "$set_url/manifest.json"
+  place bad "$set_url/database.dump.age"
+  place forged "$set_url/manifest.json"
   run "$scripts/restore-database.sh" --verify-only
-  aws s3 cp --only-show-errors good "$set_url/database.dump.age"
-  aws s3 cp --only-show-errors manifest "$set_url/manifest.json"
+  place good "$set_url/database.dump.age"
+  place manifest "$set_url/manifest.json"
   echo "$output"
   [ "$status" -eq 1 ]
   [[ "$output" == *"age failed"* || "$output" == *"unseal failed"* || "$output" == *"could not read from input file"* ]]
 }
 
 @test "rows that differ are found, by table" {
-  aws s3 cp --only-show-errors "$set_url/manifest.json" manifest
+  fetch "$set_url/manifest.json" manifest
   jq -c .contents.documents manifest
   sed 's/"documents": {"rows": 40/"documents": {"rows": 41/' manifest >forged
   ! cmp -s manifest forged
-  aws s3 cp --only-show-errors forged "$set_url/manifest.json"
+  place forged "$set_url/manifest.json"
   run "$scripts/restore-database.sh" --verify-only
-  aws s3 cp --only-show-errors manifest "$set_url/manifest.json"
+  place manifest "$set_url/manifest.json"
   echo "$output"
   [ "$status" -eq 1 ]
   [[ "$output" == *"not those that were backed up"* && "$output" == *documents* ]]
@@ -148,9 +150,12 @@ setup() {
 
 @test "old backups go once a new one is verified, the newest never" {
   for old in 20200101T000000Z 20200102T000000Z 20200103T000000Z; do
-    aws s3 cp --only-show-errors --recursive "$set_url" "s3://backups/keep/logical/$old"
+    for name in manifest.json database.dump.age; do
+      fetch "$set_url/$name" "$name"
+      place "$name" "$AWS_ENDPOINT_URL/backups/keep/logical/$old/$name"
+    done
   done
-  aws s3 cp --only-show-errors "$set_url/database.dump.age" s3://backups/keep/logical/20200104T000000Z/database.dump.age
+  place database.dump.age "$AWS_ENDPOINT_URL/backups/keep/logical/20200104T000000Z/database.dump.age"
   "$scripts/backup-database.sh" --prefix keep --keep-days 7 --keep-at-least 2
   run "$scripts/restore-database.sh" --prefix keep --list
   echo "$output"
@@ -198,7 +203,7 @@ setup() {
   echo "$output"
   [ "$status" -gt 125 ]
   head -c 100 /dev/urandom >bad
-  aws s3 cp --only-show-errors bad s3://backups/wal-test/wal/000000010000000000000002.zst.age
+  place bad "$AWS_ENDPOINT_URL/backups/wal-test/wal/000000010000000000000002.zst.age"
   run "$scripts/archive-wal.sh" get 000000010000000000000002 back
   [ "$status" -gt 125 ]
   [ ! -e back ]

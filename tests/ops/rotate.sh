@@ -12,8 +12,10 @@
 # Prints TAP lines and the number of requests. Exit status: 0 all as said and 0 requests failed.
 set -eu
 
-checkout=$(cd "$(dirname "$0")/../.." && pwd)
-here=$checkout/scripts
+root=$(cd "$(dirname "$0")/../.." && pwd)
+# Where PostgreSQL, the model and a build are, when this is a copy.
+checkout=${MCP_RAG_CHECKOUT:-$root}
+here=$root/scripts
 . "$here/lib/common.sh"
 . "$here/lib/postgres.sh"
 pause=3
@@ -38,8 +40,8 @@ scratch
 cleanup=end_all
 . "$here/verify/lib.sh"
 ops=${MCP_RAG_OPS_TOOLS:-$checkout/.local/ops}
-python_tools scripts "$checkout/tests/ops/requirements.txt" || die "the stand-in for AWS could not be installed"
-. "$checkout/tests/ops/lib.sh"
+python_tools scripts "$root/tests/ops/requirements.txt" || die "the stand-in for AWS could not be installed"
+. "$root/tests/ops/lib.sh"
 find_postgres "$checkout/.local/postgres/bin"
 find_server
 
@@ -65,7 +67,7 @@ keep jwt-secret "$(openssl rand -hex 32)"
 keep auth/token "$(openssl rand -hex 32)"
 keep api-keys/openai first-key
 mkdir "$scratch/mounted" "$scratch/callers"
-"$tools/python3" "$checkout/tests/ops/external_secrets.py" "$scratch/mounted" /mcp-demo/staging/database/url=database__url \
+"$tools/python3" "$root/tests/ops/external_secrets.py" "$scratch/mounted" /mcp-demo/staging/database/url=database__url \
   /mcp-demo/staging/jwt-secret=auth__jwt__secret /mcp-demo/staging/auth/token=auth__token \
   /mcp-demo/staging/api-keys/openai=generator__api_key >"$scratch/sync.log" 2>&1 &
 sync=$!
@@ -85,7 +87,7 @@ first=$url
 one second
 second=$url
 curl -sf -o /dev/null -H "Authorization: Bearer $(cat "$scratch/callers/token")" -H 'content-type: application/json' -d '{"name":"rotation"}' "$first/v1/collections"
-python3 "$checkout/tests/ops/callers.py" "$scratch/callers" "$scratch/counted" "$first" "$second" &
+python3 "$root/tests/ops/callers.py" "$scratch/callers" "$scratch/counted" "$first" "$second" &
 load=$!
 pids="$pids $load"
 

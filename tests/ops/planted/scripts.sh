@@ -1,78 +1,34 @@
 #!/bin/sh
-# shellcheck disable=SC2016 # mistakes are planted as they are written
-# Plants mistakes in a copy of the scripts and expects the verifier to catch each, by the right tool.
-#
-# usage: tests/ops/planted/scripts.sh [--help]      prints TAP; exit status 1 when a mistake was not caught
-set -eu
-case ${1:-} in --help | -h) sed -n '3,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; exit 0 ;; esac
+# Mistakes in the scripts and in what they restore, each caught by the tool it is for.
+part=scripts
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+copies scripts tests/ops .ci
+# PostgreSQL's account has to get through to the servers of the tests.
+chmod 711 "$scratch"
+# of TESTS: of a suite, those that are about the mistake; all others would only take their time.
+of() { export MCP_RAG_BATS_FILTER="$1"; }
 
-checkout=$(cd "$(dirname "$0")/../../.." && pwd)
-work=$(mktemp -d)
-chmod 711 "$work"
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-bad=0
+of .
+for tool in shellcheck POSIX 'bats: help' 'bats: data'; do sound "the scripts as they are pass $tool" "$tool"; done
+plant "an unquoted variable is caught" shellcheck 'SC2086' scripts/restore-database.sh 's/^mkdir -p "\$data_dir"/mkdir -p $data_dir/'
+plant "a bashism in a POSIX script is caught" shellcheck 'SC3010|SC3014' scripts/backup-database.sh 's/^if \[ "\$kind" = logical \]; then/if [[ "$kind" == logical ]]; then/'
+plant "a variable that nobody sets is caught" shellcheck 'SC2154' scripts/archive-wal.sh 's/^  key=\$prefix/  key=$prefixx/'
+plant "a script that wants bash where operations have sh is caught" POSIX 'not #!/bin/sh' scripts/rotate-secrets.sh '1s/.*/#!\/bin\/bash/'
+plant "a script that does not parse is caught" POSIX 'archive-wal.sh' scripts/archive-wal.sh 's/^set -eu$/set -eu; if true/'
+plant "an option that the help does not name is caught" 'bats: help' 'is not in its help|not ok 1 ' scripts/restore-database.sh 's/^#   --from NAME .*/#/'
+plant "a part of a pipeline whose failure nobody notices is caught" 'bats: help' 'pipeline that fails is noticed' scripts/lib/common.sh 's/^piped\(\) .*/piped() { "$@"; }/'
+plant "a password on the screen is caught" 'bats: help' 'no password is printed' scripts/backup-database.sh 's/die "the database at \$PGHOST cannot/die "the database at $PGHOST $PGPASSWORD cannot/'
+plant "a link that anonymising lets through is caught" 'bats: data' 'is in the copy' scripts/lib/anonymize.py 's/made\["uri"\] = .*/made["uri"] = document["uri"]/'
+plant "an export that was cut off and is taken for whole is caught" 'bats: data' 'cut off leaves no copy' scripts/lib/anonymize.py 's/if begun and not complete:/if False:/'
 
-fresh() {
-  rm -rf "$work/copy"
-  mkdir -p "$work/copy/tests" "$work/copy/.ci"
-  cp -R "$checkout/scripts" "$work/copy/"
-  cp -R "$checkout/tests/ops" "$work/copy/tests/"
-  rm -rf "$work/copy/tests/ops/planted"
-}
-# expect TOOL SENTENCE [TESTS]: the copy's verifier says FAILED for that tool; of a suite, the tests that match are enough.
-expect() {
-  MCP_RAG_BATS_FILTER=${3:-.} VERIFY_TOOL="^($1)" MCP_RAG_OPS_TOOLS="${MCP_RAG_OPS_TOOLS:-$checkout/.local/ops}" \
-    sh "$checkout/scripts/verify/scripts.sh" "$work/copy" >"$work/rows" 2>"$work/err" || true
-  if awk -F '\t' -v tool="$1" 'index($2, tool) == 1 && $5 == "FAILED" { found = 1 } END { exit !found }' "$work/rows"; then
-    echo "ok - $2"
-  else
-    echo "not ok - $2"
-    cat "$work/rows" >&2
-    tail -n 20 "$work/err" >&2
-    bad=1
-  fi
-}
-# plant FILE SED: the mistake; a sed that changes nothing plants nothing.
-plant() {
-  cp "$work/copy/$1" "$work/before"
-  sed -i.bak "$2" "$work/copy/$1"
-  rm -f "$work/copy/$1.bak"
-  ! cmp -s "$work/before" "$work/copy/$1" || { echo "not ok - $1 has nothing to plant '$2' in"; bad=1; }
-}
+of 'a good server passes|is away'
+sound "the scripts as they are pass the smoke tests" 'bats: smoke'
+plant "a smoke test whose line changed is caught" 'bats: smoke' 'a good server passes' scripts/smoke-tests.sh "s/'Search endpoint working'/'Search works'/"
+plant "a smoke test that passes whatever happens is caught" 'bats: smoke' 'is away' scripts/smoke-tests.sh '/^    exit 1$/d'
 
-fresh
-plant scripts/restore-database.sh 's|mkdir -p "$data_dir"|mkdir -p $data_dir|'
-expect shellcheck "an unquoted variable is caught"
-fresh
-plant scripts/backup-database.sh 's|^if \[ "$kind" = logical \]; then|if [[ "$kind" == logical ]]; then|'
-expect shellcheck "a bashism in a POSIX script is caught"
-fresh
-plant scripts/rotate-secrets.sh '1s|.*|#!/bin/bash|'
-expect POSIX "a script that wants bash where operations run sh is caught"
-fresh
-plant scripts/archive-wal.sh 's|^set -eu|set -eu; if true|'
-expect POSIX "a script that does not parse is caught"
-fresh
-plant scripts/smoke-tests.sh "s|'Search endpoint working'|'Search works'|"
-expect "bats: smoke" "a smoke test whose output line changed is caught" "a good server passes"
-fresh
-plant scripts/smoke-tests.sh '/^    exit 1/d'
-expect "bats: smoke" "a smoke test that passes whatever happens is caught" "is away"
-fresh
-plant scripts/restore-database.sh 's/^#   --dry-run .*//'
-expect "bats: help" "an option that is not in the help is caught"
-fresh
-plant scripts/lib/common.sh 's|^piped() .*|piped() { "$@"; }|'
-expect "bats: help" "a pipeline whose failure nobody notices is caught"
-fresh
-plant scripts/lib/anonymize.py 's|made\["uri"\] = .*|made["uri"] = document["uri"]|'
-expect "bats: data" "an anonymisation that lets a link through is caught"
-fresh
-plant scripts/lib/vault.sh 's|^  \[ "$fetched" = .*|  true \|\||'
-expect "bats: backup" "a restore that does not look at the checksum is caught" "a damaged dump is found"
-fresh
-plant scripts/lib/verify.sql 's/WHEN count(\*) FILTER (WHERE NOT (indisvalid AND indisready AND indislive)) = 0 AND count(\*) > 0/WHEN true/'
-expect "bats: backup" "a verification that takes an invalid index is caught" "an invalid index"
-exit "$bad"
+of 'a damaged dump is found|an invalid index'
+sound "the scripts as they are pass backup and restore" 'bats: backup'
+plant "a restore that does not look whether the dump is damaged is caught" 'bats: backup' 'a damaged dump is found' scripts/lib/vault.sh 's/^  \[ "\$fetched" = .*/  true ||/'
+plant "a verification that takes an invalid index is caught" 'bats: backup' 'an invalid index' scripts/lib/verify.sql 's/WHEN count\(\*\) FILTER \(WHERE NOT \(indisvalid AND indisready AND indislive\)\) = 0 AND count\(\*\) > 0/WHEN true/'
+finish
