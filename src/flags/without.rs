@@ -7,7 +7,6 @@ use mcp_rag_actors::store::TenantId;
 pub(super) enum Remote {}
 
 impl Remote {
-    #[expect(clippy::unused_async, reason = "as the real one")]
     pub(super) async fn start(_: &LaunchDarklySettings) -> Result<Self, String> {
         Err("flags.provider is \"launchdarkly\", and this program was built without the feature `launchdarkly`: \
              build it with default features, or use \"file\""
