@@ -133,6 +133,8 @@ client() { python3 "$here/lib/dr_client.py" "$@"; }
 start_all() {
   cluster_start "$scratch/pg" 300
   use_cluster "$scratch/pg" mcp_rag
+  # After a start the checkpointer sleeps for checkpoint_timeout before it looks at archive_timeout, unless it is woken.
+  query CHECKPOINT
   serve "$scratch/server" --set secrets_dir="$scratch/secrets"
 }
 stop_server() {
