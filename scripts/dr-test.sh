@@ -124,6 +124,7 @@ archive_mode = on
 archive_timeout = $archive_timeout
 archive_command = '$here/archive-wal.sh --env-file $scratch/archive.env push %p %f'
 CONF
+cp "$scratch/pg/data/postgresql.conf" "$scratch/kept.conf"
 : >"$scratch/pg/data/postgresql.auto.conf"
 printf 'local all all trust\nlocal replication all trust\n' >"$scratch/pg/data/pg_hba.conf"
 give_to_postgres "$scratch/pg"
@@ -133,6 +134,8 @@ client() { python3 "$here/lib/dr_client.py" "$@"; }
 start_all() {
   cluster_start "$scratch/pg" 300
   use_cluster "$scratch/pg" mcp_rag
+  # After a start the checkpointer sleeps for checkpoint_timeout before it looks at archive_timeout, unless it is woken.
+  query CHECKPOINT
   serve "$scratch/server" --set secrets_dir="$scratch/secrets"
 }
 stop_server() {
@@ -226,7 +229,8 @@ for scenario in $scenarios; do
       use_cluster "$scratch/pg"
       query 'CREATE ROLE mcp_rag_owner LOGIN; CREATE ROLE mcp_rag_app LOGIN; GRANT mcp_rag_app TO mcp_rag_owner'
       query 'CREATE DATABASE mcp_rag OWNER mcp_rag_owner'
-      set --
+      PGDATABASE=mcp_rag query 'CREATE EXTENSION vector'
+      set -- --database-url-file "$scratch/secrets/database__url"
       ;;
   esac
   stop_writing
@@ -263,7 +267,6 @@ for scenario in $scenarios; do
   [ "$verdict" = ok ] || failed=1
   printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$scenario" "$rto" "$((verified_at - disaster))" "$((answered_at - verified_at))" \
     "$rpo" "$(number written)" "$(number lost)" "$same/$asked" "$verdict" >>"$rows"
-  [ -e "$scratch/kept.conf" ] || cp "$scratch/pg/data/postgresql.conf" "$scratch/kept.conf"
 done
 
 if [ "$json" = 1 ]; then

@@ -5,6 +5,8 @@
 #        scripts/restore-database.sh --list [OPTIONS]
 #
 #   --kind logical        a dump, into the database of --database-url-file (the default). It must be empty
+#                         whoever logs in will own the tables: the servers' login, or its owner. Where that login may not
+#                         make the extension vector, an administrator makes it in the empty database before
 #   --replace NAME        the database NAME of that URL is in use: restore beside it, verify, and only then let the two change
 #                         names. The old one stays as NAME_before_<time>. Refused while anybody is connected to it
 #   --kind physical       a copy of a server and its archived WAL, into --data-dir; with --stanza by pgBackRest

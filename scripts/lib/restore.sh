@@ -7,9 +7,10 @@ hasty='fsync=off synchronous_commit=off full_page_writes=off max_wal_size=16GB m
 # load_dump FILE DATABASE: a sealed dump into an empty database of the current libpq environment.
 load_dump() {
   # The dump names this role in its grants; a server that never ran mcp-rag lacks it.
-  query "DO \$\$ BEGIN CREATE ROLE mcp_rag_app NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END \$\$;
-         DO \$\$ BEGIN IF NOT pg_has_role('mcp_rag_app', 'MEMBER') THEN EXECUTE format('GRANT mcp_rag_app TO %I', current_user); END IF; END \$\$" || return 1
-  piped unseal <"$1" | "$pg_bin/pg_restore" --no-owner --no-password --exit-on-error --dbname="$2" >"$scratch/restore.log" 2>&1 || {
+  query "DO \$\$ BEGIN CREATE ROLE mcp_rag_app NOLOGIN; EXCEPTION WHEN duplicate_object OR insufficient_privilege THEN NULL; END \$\$;
+         DO \$\$ BEGIN IF NOT pg_has_role('mcp_rag_app', 'MEMBER') THEN EXECUTE format('GRANT mcp_rag_app TO %I', current_user); END IF;
+         EXCEPTION WHEN insufficient_privilege THEN RAISE EXCEPTION 'the role mcp_rag_app is missing, or % is no member of it; as an administrator: CREATE ROLE mcp_rag_app NOLOGIN; GRANT mcp_rag_app TO %', current_user, current_user; END \$\$" || return 1
+  piped unseal <"$1" | "$pg_bin/pg_restore" --no-owner --no-comments --no-password --exit-on-error --dbname="$2" >"$scratch/restore.log" 2>&1 || {
     tail -n 5 "$scratch/restore.log" >&2
     return 1
   }
