@@ -230,7 +230,11 @@ def drill(run, scrape_only):
             return
         alerts = alertmanager(run, sink)
         server = prometheus(run, admin, alerts)
-        query = lambda path: json.loads(ask(f"{server}/api/v1/{path}")[1] or '{"data": {}}')["data"]
+
+        def query(path):
+            status, body = ask(f"{server}/api/v1/{path}")
+            # While it reads its log it answers 503, in words.
+            return json.loads(body)["data"] if status == 200 else {}
 
         until("Prometheus scrapes the server", lambda: query("query?query=up%7Bjob%3D%22mcp-backend%22%7D%20%3D%3D%201").get("result"))
         until("every rule was evaluated, and none failed", lambda: all(
