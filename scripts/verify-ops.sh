@@ -51,7 +51,7 @@ began=$(date +%s)
 if [ "$planted" = 1 ]; then
   status=0
   export checkout work
-  # shellcheck disable=SC2016 # for the shell that xargs starts
+  # shellcheck disable=SC2016,SC2086 # for the shell that xargs starts; one part a word
   printf '%s\n' $parts | xargs -n 1 -P "${VERIFY_JOBS:-1}" sh -c '
     test=$checkout/tests/ops/planted/$1.sh
     if [ ! -f "$test" ]; then echo "ok - $1 # SKIP there is no tests/ops/planted/$1.sh"; exit; fi >"$work/$1.tap"
