@@ -180,6 +180,10 @@ pub(super) fn decode(entry: &Bytes) -> Option<SearchResponse> {
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
     let Head { response, until } = serde_json::from_slice(rest.get(..length)?).ok()?;
     let kept = entry.slice(size_of::<u32>() + length..);
+    // It is sent as it is: a part of it would be no JSON.
+    if !(kept.starts_with(b"[") && kept.ends_with(b"]")) {
+        return None;
+    }
     let fresh = until.is_none_or(|until| OffsetDateTime::now_utc() < until);
     fresh.then_some(SearchResponse { kept: Some(kept), until, ..response })
 }
@@ -254,7 +258,12 @@ mod tests {
     fn what_has_expired_or_is_damaged_is_a_miss() {
         let mut response = response();
         let entry = encode(&mut response).expect("an entry");
-        for damaged in [entry.slice(..3), entry.slice(..40), Bytes::from_static(b"{\"response\":{}}")] {
+        for damaged in [
+            entry.slice(..3),
+            entry.slice(..40),
+            entry.slice(..entry.len() - 9),
+            Bytes::from_static(b"{\"response\":{}}"),
+        ] {
             assert!(decode(&damaged).is_none());
         }
         response.until = Some(OffsetDateTime::now_utc() - std::time::Duration::from_secs(1));
