@@ -136,7 +136,8 @@ start_all() {
   use_cluster "$scratch/pg" mcp_rag
   # After a start the checkpointer sleeps for checkpoint_timeout before it looks at archive_timeout, unless it is woken.
   query CHECKPOINT
-  serve "$scratch/server" --set secrets_dir="$scratch/secrets"
+  # Without a cache: an answer kept from before this scenario's writes is not what the index they changed gives, here or restored.
+  serve "$scratch/server" --set secrets_dir="$scratch/secrets" --set flags.cache=false
 }
 stop_server() {
   kill "$server" 2>/dev/null || true

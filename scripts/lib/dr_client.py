@@ -78,6 +78,8 @@ def ask(url, file):
                 status, reply = call(f"{url}/v1/search", "POST", body)
                 if reply["degraded"] or not reply["results"]:
                     sys.exit(f"{mode} search for '{question}' is degraded or empty: {reply['degraded']}")
+                if reply["cached"]:
+                    sys.exit(f"{mode} search for '{question}' was answered from a cache: that says nothing of the index")
                 found = [[hit["chunk_id"], hit["score"]] for hit in reply["results"]]
                 out.write(json.dumps([mode, question, found]) + "\n")
 
