@@ -1,5 +1,5 @@
 # Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
-.PHONY: run test fuzz rolling check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills feed
+.PHONY: run test fuzz rolling disasters rotate-drill drills check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills verify-ops feed
 
 run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
 	cargo build --release --bin mcp-rag
@@ -27,10 +27,25 @@ lint:
 fmt:
 	cargo fmt --all
 
+verify-ops: ## every verifier of containers, manifests, Terraform, monitoring and scripts; ARGS="--only k8s", ARGS="--planted"
+	./scripts/verify-ops.sh $(ARGS)
+
 rolling: ## replace replicas behind HAProxy under load, with and without the drain; prints what was lost
 	./scripts/setup.sh --test
 	cargo build --release --bin mcp-rag
 	cargo run --release -p mcp-rag-chaos --bin rolling
+
+disasters: setup ## destroy a server with 1.1 GB of data three ways, restore it, print RTO and RPO; ARGS="--size-mb 50 …"
+	cargo build --release --bin mcp-rag
+	./scripts/dr-test.sh $(ARGS)
+
+rotate-drill: setup ## rotate every secret of two servers under load; prints what their callers were refused
+	cargo build --release --bin mcp-rag
+	./tests/ops/rotate.sh $(ARGS)
+
+drills: ## rolling deploy, canary, blue-green and the version before, behind Envoy under load; ARGS="--quick", ARGS="canary"
+	./scripts/setup.sh --test
+	./scripts/drills.sh $(ARGS)
 
 bench-embedder: setup ## our embedder beside ONNX Runtime, one thread
 	./scripts/bench-embedder.sh

@@ -23,7 +23,7 @@ if command -v flock >/dev/null; then
   flock 9
   if [ -r "$target/.stamp" ] && [ "$(cat "$target/.stamp")" = "$stamp" ]; then exit 0; fi
 fi
-command -v python3 >/dev/null && python3 -m pip --version >/dev/null 2>&1 || fail "python3 with pip is needed"
+python3 -m pip --version >/dev/null 2>&1 || fail "python3 with pip is needed"
 
 trap 'rm -rf "$work"' EXIT
 rm -rf "$work"

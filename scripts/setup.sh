@@ -20,6 +20,7 @@ Sets up, under .local/ of this checkout:
 
 Options:
   --test         also what the tests need
+  --model        the model alone, as an image needs it whose PostgreSQL is elsewhere
   --onnxruntime  also the ONNX Runtime library
   --verbose      say what is there already
   --help         this text
@@ -33,10 +34,11 @@ Exit status: 0 all there, 1 something is missing (the message says what), 64 bad
 USAGE
 }
 
-want_redis=0 want_onnxruntime=0 verbose=0
+want_postgres=1 want_redis=0 want_onnxruntime=0 verbose=0
 for argument in "$@"; do
   case $argument in
     --test) want_redis=1 ;;
+    --model) want_postgres=0 ;;
     --onnxruntime) want_onnxruntime=1 ;;
     --verbose | -v) verbose=1 ;;
     --help | -h) usage; exit 0 ;;
@@ -342,7 +344,7 @@ install_haproxy() {
   }
 }
 
-install postgres || true
+[ $want_postgres = 0 ] || install postgres || true
 install model || true
 [ $want_redis = 0 ] || install_redis || true
 [ $want_redis = 0 ] || install_haproxy || true

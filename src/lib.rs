@@ -4,6 +4,7 @@
 //! * [`app`] starts the actors in order, binds, serves and drains.
 //! * [`audit`] keeps the log of writes, uses of keys and denials.
 //! * [`config`] reads the settings in layers.
+//! * [`flags`] switches risky stages while the server runs.
 //! * [`http`] is the REST surface: parse, call, return.
 //! * [`identity`] tells who calls and what they may do.
 //! * [`openai`] is what clients of OpenAI's API know, over the same pipelines.
@@ -17,6 +18,7 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod flags;
 #[cfg(test)]
 #[path = "../tests/support/fuzz.rs"]
 mod fuzz;

@@ -4,20 +4,24 @@
 //! only their misbehaviour is ours.
 //!
 //! * [`proxy`], [`model`], [`redis`], [`postgres`]: dependencies that misbehave when told to;
+//! * [`launchdarkly`]: where flags come from;
 //! * [`tls`]: an authority and its certificates;
 //! * [`rolling`]: replicas replaced under load behind a real proxy;
+//! * [`rollout`]: how releases change on Kubernetes, behind a real Envoy;
 //! * [`world`]: a server with the dependencies one row of the table needs;
 //! * [`load`]: strict clients, who check every answer and keep the receipts of their writes;
 //! * [`table`]: one row per fault, and the verdicts; [`soak`]: all of them at random, for hours.
 
 pub mod background;
 pub mod kills;
+pub mod launchdarkly;
 pub mod load;
 pub mod model;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
 pub mod rolling;
+pub mod rollout;
 pub mod soak;
 pub mod table;
 pub mod tls;

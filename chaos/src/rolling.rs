@@ -4,10 +4,10 @@
 //! replaced in turn, several times. With the drain (`delay` longer than the proxy needs to notice) no
 //! request may fail; without it (`delay` zero) some must, or the drill would prove nothing.
 
-mod client;
+pub(crate) mod client;
 mod haproxy;
 mod replica;
-mod traffic;
+pub(crate) mod traffic;
 
 pub use client::Failure;
 pub use haproxy::{Haproxy, Layer, PROBE};
@@ -81,7 +81,7 @@ impl Ground {
     pub fn prepare(binary: PathBuf) -> Self {
         let cluster = Cluster::start();
         cluster.run("postgres", "CREATE DATABASE rag");
-        let chat = Model::paced(Pace { chat: CHAT, ..Pace::default() });
+        let chat = slow_chat();
         Self { cluster, chat, binary }
     }
 
@@ -115,8 +115,12 @@ impl Ground {
     }
 }
 
+pub(crate) fn slow_chat() -> Model {
+    Model::paced(Pace { chat: CHAT, ..Pace::default() })
+}
+
 /// Something to find.
-async fn fill(port: u16) -> Result<()> {
+pub(crate) async fn fill(port: u16) -> Result<()> {
     let mut connection = Connection::to(port);
     let body = format!("{{\"name\":\"{COLLECTION}\"}}");
     let headers = &[("content-type", "application/json")];
@@ -132,7 +136,7 @@ async fn fill(port: u16) -> Result<()> {
     Ok(())
 }
 
-async fn wait_for(what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
+pub(crate) async fn wait_for(what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         ensure!(Instant::now() < deadline, "never happened: {what}");

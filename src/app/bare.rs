@@ -1,6 +1,6 @@
 //! The database and nothing else: for commands that look after tenants and keys.
 
-use super::{ACTOR_GRACE, Role, database, pool};
+use super::core::{ACTOR_GRACE, Role, database, pool};
 use crate::config::Settings;
 use anyhow::Result;
 use mcp_rag_actors::postgres;

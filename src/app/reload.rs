@@ -13,6 +13,7 @@
 use super::Core;
 use super::tls::Certificate;
 use crate::config::{Loaded, Settings, Sources, Values, compare, fingerprint, merged};
+use crate::flags::Flag;
 use crate::rag::Rag;
 use crate::telemetry::LogLevel;
 use mcp_rag_actors::resilience::Backoff;
@@ -115,7 +116,7 @@ impl Reload {
                 Certificate::read(&loaded.settings.server.tls).map_err(|error| error.to_string())?;
             Ok((loaded, pool, certified))
         });
-        let (Loaded { settings, values }, pool, certified) = match checked {
+        let (Loaded { mut settings, mut values }, pool, certified) = match checked {
             Ok(checked) => checked,
             Err(error) => {
                 tracing::error!(%error, "settings not reloaded: the old ones stay");
@@ -123,6 +124,13 @@ impl Reload {
             }
         };
         self.files = files(&settings);
+        if settings.flags.is_away() {
+            tracing::warn!("flags.file is gone: flags keep their values until it is back");
+            settings.flags.turn(&self.rag.settings().flags);
+            for flag in Flag::ALL.map(|flag| format!("flags.{}", flag.as_str())) {
+                values.extend(self.running.get(&flag).map(|value| (flag, *value)));
+            }
+        }
         let (changed, pending) = compare(&self.running, &values);
         self.announce(pending);
         let (database, others): (Vec<_>, Vec<_>) = changed.into_iter().partition(|key| of_database(key));
@@ -207,7 +215,8 @@ impl Reload {
 }
 
 fn files(settings: &Settings) -> Vec<PathBuf> {
-    settings.files().into_iter().map(|(_, path)| path.to_owned()).collect()
+    let named = settings.files().into_iter().map(|(_, path)| path.to_owned());
+    named.chain(settings.flags.file.clone()).collect()
 }
 
 /// Sessions carry `search.ef_search`, so that it changes as the login does.

@@ -11,6 +11,7 @@ use rustls::crypto::ring::default_provider;
 use rustls::server::{ClientHello, NoClientAuth, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
+use x509_cert::der::Decode;
 
 /// The certificate in use.
 #[derive(Debug)]
@@ -37,6 +38,17 @@ impl Certificate {
 
     pub(super) fn replace(&self, next: CertifiedKey) {
         self.0.store(Arc::new(next));
+        self.measure();
+    }
+
+    /// Tells until when the chain is good: its first certificate that ends.
+    pub(super) fn measure(&self) {
+        let certified = self.0.load();
+        let ends = certified.cert.iter().filter_map(|one| x509_cert::Certificate::from_der(one).ok());
+        let ends = ends.map(|one| one.tbs_certificate.validity.not_after.to_unix_duration().as_secs_f64());
+        if let Some(first) = ends.min_by(f64::total_cmp) {
+            metrics::gauge!("mcp_rag_tls_certificate_expiry_timestamp_seconds").set(first);
+        }
     }
 
     /// TLS 1.2 and 1.3 with this certificate, and with clients' where an authority of theirs is named.

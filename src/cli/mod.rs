@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod eval;
 mod export;
+mod health;
 mod ingest;
 mod keys;
 mod mcp;
@@ -103,6 +104,8 @@ enum Command {
     Tenants(keys::Tenants),
     #[command(hide = true)]
     Parse(parse::Parse),
+    /// Ask a server's probes whether it can answer; status 1 when not.
+    Health(health::Health),
     /// Bring the database schema up to date.
     Migrate,
     /// Look at the configuration.
@@ -182,6 +185,7 @@ async fn dispatch(cli: Cli, settings: Settings, origin: Origin) -> Result<ExitCo
         Command::Audit(audit) => Box::pin(audit.run(&global, settings)).await,
         Command::Tenants(tenants) => Box::pin(tenants.run(&global, settings)).await,
         Command::Parse(parse) => parse.run(),
+        Command::Health(health) => health.run(&global, &settings).await,
         Command::Migrate => migrate::run(&global, settings).await,
         Command::Config(ConfigCommand::Check) => check::run(&global),
         Command::Openapi => {

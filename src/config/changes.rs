@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What takes effect without a restart: whole sections end with a dot.
-const RELOADABLE: [&str; 19] = [
+const RELOADABLE: [&str; 23] = [
     "auth.jwt.secret",
     "auth.overlap_ms",
     "auth.token",
@@ -17,6 +17,10 @@ const RELOADABLE: [&str; 19] = [
     "database.url",
     "embedder.api_key",
     "embedder.next.api_key",
+    "flags.cache",
+    "flags.chat_model",
+    "flags.next_space",
+    "flags.reranker",
     "generator.",
     "ingest.concurrency",
     "log.level",
@@ -115,6 +119,7 @@ pub(crate) fn merged(running: &Settings, new: &Settings, pending: &[String]) -> 
     settings.embedder.next.api_key.clone_from(&new.embedder.next.api_key);
     settings.reranker.api_key.clone_from(&new.reranker.api_key);
     settings.webhooks.secret.clone_from(&new.webhooks.secret);
+    settings.flags.turn(&new.flags);
     settings.quotas = new.quotas.clone();
     settings.generator = new.generator.clone();
     settings.search = new.search.clone();

@@ -61,7 +61,11 @@ impl Sources {
         for (key, value, path) in secret_files(Path::new(&secrets))? {
             builder = builder.add_source(named(&[(key, value)], &format!("secret file {}", path.display())));
         }
-        self.with_outer_layers(builder)
+        let merged = self.with_outer_layers(builder.clone())?;
+        let Ok(flags) = merged.get_string("flags.file") else { return Ok(merged) };
+        // What is turned while the server runs has the last word, over the environment too.
+        let outer = self.outer_layers(builder).add_source(super::flags::layer(Path::new(&flags))?);
+        outer.build().map_err(invalid)
     }
 
     fn files(&self) -> ConfigBuilder<DefaultState> {
@@ -84,12 +88,15 @@ impl Sources {
     }
 
     fn with_outer_layers(&self, builder: ConfigBuilder<DefaultState>) -> Result<Config, ConfigError> {
+        self.outer_layers(builder).build().map_err(invalid)
+    }
+
+    fn outer_layers(&self, builder: ConfigBuilder<DefaultState>) -> ConfigBuilder<DefaultState> {
         let environment = config::Environment::with_prefix("MCP_RAG")
             .prefix_separator("__")
             .separator("__")
             .ignore_empty(true);
-        let builder = builder.add_source(environment).add_source(named(&self.flags, "command line"));
-        builder.build().map_err(invalid)
+        builder.add_source(environment).add_source(named(&self.flags, "command line"))
     }
 }
 
@@ -105,14 +112,20 @@ pub(super) fn invalid(error: config::ConfigError) -> ConfigError {
     }
 }
 
-fn text(content: &str) -> File<FileSourceString, FileFormat> {
+pub(super) fn text(content: &str) -> File<FileSourceString, FileFormat> {
     File::from_str(content, FileFormat::Toml)
 }
 
 /// A layer of single values that remembers what to call itself in `config check`.
 #[derive(Debug, Clone)]
-struct Named {
+pub(super) struct Named {
     values: config::Map<String, config::Value>,
+}
+
+impl Named {
+    pub(super) fn new(values: config::Map<String, config::Value>) -> Self {
+        Self { values }
+    }
 }
 
 impl config::Source for Named {

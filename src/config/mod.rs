@@ -3,6 +3,7 @@
 //! Unknown keys are errors; secrets never appear in `Debug` output, logs or `config check`.
 
 mod changes;
+mod flags;
 mod jwt;
 mod layers;
 mod mcp;
@@ -14,6 +15,7 @@ mod tracing;
 
 pub use changes::{Loaded, Values};
 pub(crate) use changes::{compare, fingerprint, merged};
+pub use flags::{FlagSettings, LaunchDarklySettings, Provider};
 pub use jwt::JwtSettings;
 pub use layers::{Environment, Sources};
 pub use mcp::McpSettings;
@@ -53,6 +55,7 @@ pub struct Settings {
     pub audit: AuditSettings,
     pub mcp: McpSettings,
     pub quotas: QuotaSettings,
+    pub flags: FlagSettings,
     pub reload: ReloadSettings,
     pub supervision: SupervisionSettings,
     pub database: StoreSettings,
@@ -230,6 +233,7 @@ impl Settings {
         self.mcp.validate()?;
         self.auth.jwt.validate(self.environment)?;
         self.quotas.validate().map_err(ConfigError)?;
+        self.flags.validate().map_err(ConfigError)?;
         self.log.validate().map_err(ConfigError)?;
         self.embedder.validate().map_err(ConfigError)?;
         self.reranker.validate().map_err(ConfigError)?;

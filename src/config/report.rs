@@ -47,7 +47,9 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Line>) {
 }
 
 fn is_secret(key: &str) -> bool {
-    ["token", "api_key", "password", "secret", "replica_urls"].iter().any(|secret| key.ends_with(secret))
+    ["token", "api_key", "sdk_key", "password", "secret", "replica_urls"]
+        .iter()
+        .any(|secret| key.ends_with(secret))
 }
 
 /// `scheme://user:secret@host` without what stands between the scheme and the host, and without

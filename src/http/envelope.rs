@@ -49,6 +49,11 @@ pub async fn envelope<B: MessageBody + 'static>(
     metrics::counter!("mcp_rag_http_requests_total", &counted).increment(1);
     metrics::histogram!("mcp_rag_http_request_seconds", "route" => route.clone())
         .record(elapsed.as_secs_f64());
+    if let (Some(trace_id), Some(state)) =
+        (labels.trace.exemplar(), response.request().app_data::<Data<State>>())
+    {
+        state.exemplars.record(&route, elapsed, trace_id);
+    }
     // Paths may hold external ids; the pattern never does.
     let trace_id = labels.trace.trace_id.as_deref();
     let ms = elapsed.as_millis();

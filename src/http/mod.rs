@@ -47,7 +47,7 @@ use crate::config::Settings;
 use crate::identity::Gate;
 use crate::mcp;
 use crate::rag::Rag;
-use crate::telemetry::History;
+use crate::telemetry::{Exemplars, History};
 use actix_web::web::{self, Data, ServiceConfig};
 use mcp_rag_actors::supervise::Tree;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -63,6 +63,7 @@ pub struct State {
     pub uploads: Uploads,
     pub metrics: PrometheusHandle,
     pub history: Arc<History>,
+    pub exemplars: Arc<Exemplars>,
 }
 
 /// The public listener.

@@ -206,10 +206,8 @@ pub(super) async fn search(
     if !response.cached && response.degraded.iter().all(|stage| stage.stage == "cache") {
         ticket.tells();
     }
-    Ok(match response.encoded {
-        Some(json) => HttpResponse::Ok().content_type(ContentType::json()).body(json),
-        None => HttpResponse::Ok().json(response),
-    })
+    let json = response.json().map_err(|error| Error::internal(&error))?;
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(json))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use super::citations::{Verified, Verifier};
 use super::search::{Degradation, SearchQuery, SearchResponse, SearchResult, Span};
 use super::{Caller, Rag};
 use crate::error::{Code, Error};
-use crate::quotas::Spent;
 use mcp_rag_actors::generator::{Passage, Prompt, Turn, Usage, Writer, Written};
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::store::TermWeights;
@@ -96,8 +95,8 @@ impl Rag {
     #[instrument(target = TARGET, skip_all)]
     pub async fn answer(&self, query: AnswerQuery, caller: &Caller, events: Events) -> Result<Answer, Error> {
         let began = Instant::now();
-        if let (false, Some(spent)) = (query.search.allow_degraded, self.spent(caller).await) {
-            return Err(spent.error());
+        if let (false, Some(withheld)) = (query.search.allow_degraded, self.withheld(caller).await) {
+            return Err(withheld.degradation(EXTRACTIVE).forbidden());
         }
         let found = self.search(query.search.clone(), caller).await?;
         let mut degraded = found.degraded.clone();
@@ -110,10 +109,9 @@ impl Rag {
         let mut verifier = blank();
         let mut model = EXTRACTIVE.to_owned();
         let mut usage = Usage::default();
-        let spent = self.spent(caller).await;
-        let away = spent.map(|spent| Degradation::new("generator", spent.as_str(), EXTRACTIVE));
-        lack(away, &query, &mut degraded)?;
-        if let Some(name) = self.generator.model().filter(|_| spent.is_none()) {
+        let withheld = self.withheld(caller).await;
+        lack(withheld.map(|withheld| withheld.degradation(EXTRACTIVE)), &query, &mut degraded)?;
+        if let Some(name) = self.generator.model().filter(|_| withheld.is_none()) {
             model = name;
             let written = self.write(&prompt, Writer::Model, caller, &mut verifier, &results, &events).await;
             match written {
@@ -160,20 +158,15 @@ impl Rag {
         })
     }
 
-    /// Whose tokens are used up, where there is a model that would use them.
-    pub(super) async fn spent(&self, caller: &Caller) -> Option<Spent> {
-        self.generator.model()?;
-        self.quotas.spent(&caller.identity, &self.settings()).await
-    }
-
     async fn prompt(
         &self,
         query: &AnswerQuery,
         found: &SearchResponse,
         caller: &Caller,
     ) -> Result<(Prompt, Option<Degradation>), Error> {
+        let switches = self.switches(caller.tenant);
         let named = query.search.collections.as_deref();
-        let collections = self.catalog.select(caller, named, &[]).await?.collections;
+        let collections = self.catalog.select(caller, named, &[], switches).await?.collections;
         let best = found.results.first().map_or(1.0, |result| result.score).max(f32::EPSILON);
         let passages = found.results.iter().map(|result| Passage {
             title: result.title.clone(),

@@ -2,6 +2,7 @@ use super::consistency::{Seen, needed};
 use super::models::{Models, complain};
 use super::search::Degradation;
 use crate::error::{Code, Error};
+use crate::flags::Switches;
 use mcp_rag_actors::index::IndexHandle;
 use mcp_rag_actors::store::{
     Collection, CollectionId, HiddenCounts, ListCollections, ListSpaces, Sight, Source, Space, SpaceId,
@@ -61,6 +62,8 @@ pub(super) struct Selection {
     pub(super) all_chunks: i64,
     /// What is to be seen of their documents: of one's own eyes no more than matters for these.
     pub(super) sight: Sight,
+    /// What may be used for it.
+    pub(super) switches: Switches,
     /// Why this may not be the present list.
     pub(super) stale: Option<Degradation>,
     /// It is older than what the caller must see, or than a write of ours: only a copy may answer, or this is the answer.
@@ -172,24 +175,28 @@ impl Catalog {
     pub async fn get(&self, caller: &Caller, name: &str) -> Result<Collection, Error> {
         let of_name =
             |all: &[Collection]| seen(all, caller).find(|collection| collection.name == name).cloned();
-        if let Some(found) = of_name(&self.listed(caller).await?.collections) {
-            return Ok(found);
-        }
-        of_name(&self.anew(caller).await?.collections).ok_or_else(|| Error::not_found("collection"))
+        let listed = self.until(caller, |listed| of_name(&listed.collections).is_some()).await?;
+        of_name(&listed.collections).ok_or_else(|| Error::not_found("collection"))
     }
 
     pub async fn by_id(&self, caller: &Caller, id: CollectionId) -> Result<Collection, Error> {
         let of_id = |all: &[Collection]| seen(all, caller).find(|collection| collection.id == id).cloned();
-        if let Some(found) = of_id(&self.listed(caller).await?.collections) {
-            return Ok(found);
-        }
-        of_id(&self.anew(caller).await?.collections).ok_or_else(|| Error::not_found("vector store"))
+        let listed = self.until(caller, |listed| of_id(&listed.collections).is_some()).await?;
+        of_id(&listed.collections).ok_or_else(|| Error::not_found("vector store"))
     }
 
-    /// For a name that a remembered list does not hold: another replica may have made the collection since.
-    async fn anew(&self, caller: &Caller) -> Result<Listed, Error> {
-        self.known.invalidate(&self.key(caller)).await;
-        self.listed(caller).await
+    /// The remembered list, or where that does not do the present one: another replica may have written since.
+    async fn until(&self, caller: &Caller, does: impl Fn(&Listed) -> bool) -> Result<Listed, Error> {
+        let mut listed = self.listed(caller).await?;
+        // The first may be one that somebody asked for before we were called; the second cannot.
+        for _ in 0..2 {
+            if does(&listed) {
+                break;
+            }
+            self.known.invalidate(&self.key(caller)).await;
+            listed = self.listed(caller).await?;
+        }
+        Ok(listed)
     }
 
     fn key(&self, caller: &Caller) -> (TenantId, u64) {
@@ -207,6 +214,7 @@ impl Catalog {
         caller: &Caller,
         names: Option<&[String]>,
         seeing: &[Seen],
+        switches: Switches,
     ) -> Result<Selection, Error> {
         let last = self.last.get(&caller.tenant).await;
         // One from before a write of ours could show what is gone: what the cache has of then is not to be shown.
@@ -214,39 +222,46 @@ impl Catalog {
         let last = last.filter(|_| !outlived || self.index.holds_any()).map(|(_, listed)| listed);
         let mut unseen = None;
         let patience = if last.is_some() { caller.deadline.capped(PATIENCE) } else { caller.deadline };
+        let patient = Caller { deadline: patience, ..caller.clone() };
         let away = |reason, fallback| Some(Degradation::new("database", reason, fallback));
-        let (listed, stale) =
-            match (self.listed(&Caller { deadline: patience, ..caller.clone() }).await, last) {
-                (Ok(listed), _) if listed.source == Source::Standin => {
-                    (listed, away(Code::Unavailable.as_str(), "replica"))
-                }
-                (Ok(listed), _) => (listed, None),
-                (Err(error), Some(last)) if error.is_temporary() => {
-                    let stale = away(error.code.as_str(), "cache");
-                    unseen = Some(error);
-                    (last, stale)
-                }
-                (Err(error), _) => return Err(error),
-            };
         let is_old = |listed: &Listed| {
             let old = |one: &Collection| needed(seeing, one.id).is_some_and(|epoch| one.epoch < epoch);
             listed.collections.iter().any(old)
         };
-        let listed = if stale.is_none() && is_old(&listed) { self.anew(caller).await? } else { listed };
-        let outlived = unseen.filter(|_| outlived || is_old(&listed));
-        let (listed, collections) = match named(&listed.collections, names, caller) {
-            Err(error) if error.code == Code::NotFound && stale.is_none() => {
-                let listed = self.anew(caller).await?;
-                let collections = named(&listed.collections, names, caller)?;
-                (listed, collections)
-            }
-            chosen => (listed, chosen?),
+        let lacks = |listed: &Listed| {
+            let found = named(&listed.collections, names, caller);
+            is_old(listed) || found.is_err_and(|error| error.code == Code::NotFound)
         };
+        let does = |listed: &Listed| listed.source == Source::Standin || !lacks(listed);
+        let (listed, stale) = match (self.until(&patient, does).await, last) {
+            (Ok(listed), _) if listed.source == Source::Standin => {
+                let behind = || Error::new(Code::Unavailable, "the replica has not yet seen what must be seen");
+                unseen = is_old(&listed).then(behind);
+                (listed, away(Code::Unavailable.as_str(), "replica"))
+            }
+            (Ok(listed), _) => (listed, None),
+            (Err(error), Some(last)) if error.is_temporary() => {
+                let stale = away(error.code.as_str(), "cache");
+                unseen = Some(error);
+                (last, stale)
+            }
+            (Err(error), _) => return Err(error),
+        };
+        let outlived = unseen.filter(|_| outlived || is_old(&listed));
+        let collections = named(&listed.collections, names, caller)?;
         let all_chunks = listed.collections.iter().map(|collection| collection.chunks).sum();
-        let space = listed.spaces.iter().find(|space| space.is_active()).cloned();
+        let active = || listed.spaces.iter().find(|space| space.is_active());
+        let next = switches.next_space.then(|| self.next(&listed.spaces)).flatten();
+        let space = next.or_else(active).cloned();
         let restricted = collections.iter().any(|collection| collection.restricted);
         let sight = if restricted { caller.identity.sight() } else { Sight::Public };
-        Ok(Selection { collections, space, all_chunks, sight, stale, outlived })
+        Ok(Selection { collections, space, all_chunks, sight, switches, stale, outlived })
+    }
+
+    /// The space built for `[embedder.next]`, while nothing is missing in it.
+    fn next<'a>(&self, spaces: &'a [Arc<Space>]) -> Option<&'a Arc<Space>> {
+        let wanted = self.models.next.as_ref()?;
+        spaces.iter().find(|space| space.spec == *wanted && space.is_complete())
     }
 
     /// Called after every write that changes what a search can return.

@@ -16,9 +16,11 @@ pub mod search;
 pub mod spaces;
 mod warm;
 mod window;
+mod withheld;
 
 use crate::audit::Audit;
 use crate::config::{Running, Settings};
+use crate::flags::{Flags, Switches};
 use crate::identity::Identity;
 use crate::quotas::Quotas;
 use catalog::Catalog;
@@ -88,6 +90,7 @@ pub struct Rag {
     pub progress: ingest::Progress,
     pub room: ingest::Room,
     pub running: Running,
+    pub flags: Flags,
     pub audit: Audit,
     pub quotas: Quotas,
     /// Places for questions to the chat model about chunks: answers must not wait behind an ingest.
@@ -103,7 +106,7 @@ const MAX_FLIGHTS: u64 = 128;
 const CATALOG_TTL: Duration = Duration::from_secs(1);
 
 impl Rag {
-    pub fn new(handles: Handles, settings: Settings) -> Self {
+    pub fn new(handles: Handles, flags: Flags, settings: Settings) -> Self {
         let Handles { store, cache, models, reranker, generator, parser, webhooks, jwks, index } = handles;
         let embedder = models.first.clone();
         let all = store.seeing(Sight::All);
@@ -131,6 +134,7 @@ impl Rag {
             progress,
             room,
             running,
+            flags,
             audit,
             quotas,
             context_calls,
@@ -141,6 +145,11 @@ impl Rag {
     /// The settings of this moment; one request looks once.
     pub fn settings(&self) -> Arc<Settings> {
         self.running.get()
+    }
+
+    /// The flags of this moment for a tenant; one request looks once for each pipeline.
+    pub fn switches(&self, tenant: TenantId) -> Switches {
+        self.flags.of(tenant, &self.settings().flags)
     }
 
     /// The store, for what the caller may see.

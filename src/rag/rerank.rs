@@ -2,6 +2,7 @@
 
 use super::Rag;
 use super::search::{Degradation, SearchQuery};
+use crate::flags::{SWITCHED_OFF, Switches};
 use mcp_rag_actors::remote::ModelError;
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::Hit;
@@ -18,13 +19,18 @@ impl Rag {
         &self,
         depth: u16,
         query: &SearchQuery,
+        switches: Switches,
         degraded: &mut Vec<Degradation>,
     ) -> (u16, bool) {
         if !query.rerank {
             return (depth, false);
         }
         match self.reranker.candidates(depth) {
-            Ok(candidates) => (candidates, true),
+            Ok(candidates) if switches.reranker => (candidates, true),
+            Ok(_) => {
+                degraded.push(Degradation::new("reranker", SWITCHED_OFF, "fused_order"));
+                (depth, false)
+            }
             Err(error) => {
                 degraded.push(unranked(&error));
                 (depth, false)

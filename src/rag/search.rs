@@ -101,10 +101,11 @@ pub(super) fn millis(since: Instant) -> f64 {
 impl Rag {
     /// For a caller that has been let in.
     pub async fn search(&self, query: SearchQuery, caller: &Caller) -> Result<SearchResponse, Error> {
-        self.search_if(&Admitted, query, caller).await
+        self.search_if(&Admitted, query, caller).await?.read()
     }
 
-    /// Answers from the cache, or takes a place and searches; refused where there is none.
+    /// Answers from the cache, or takes a place and searches; refused where there is none. Results from the cache are as
+    /// they were kept: [`SearchResponse::json`] copies them.
     #[instrument(name = "search", target = TARGET, skip_all)]
     pub async fn search_if(
         &self,
@@ -113,16 +114,17 @@ impl Rag {
         caller: &Caller,
     ) -> Result<SearchResponse, Error> {
         let began = Instant::now();
-        let selection =
-            self.catalog.select(caller, query.collections.as_deref(), &query.options.seeing).await?;
+        let switches = self.switches(caller.tenant);
+        let (named, seeing) = (query.collections.as_deref(), &query.options.seeing);
+        let selection = self.catalog.select(caller, named, seeing, switches).await?;
         self.check_dimensions(&query, &selection)?;
         let key = Key::of(&query, &selection, caller);
         if let Some(cursor) = &query.options.cursor {
             cursor.check(key.search, key.state)?;
         }
-        let cached = async {
-            if selection.outlived.is_some() { None } else { self.cached(&key.cache, room.is_left()).await }
-        };
+        let cacheable = switches.cache && selection.outlived.is_none();
+        let cached =
+            async { if cacheable { self.cached(&key.cache, room.is_left()).await } else { None } };
         let mut response = match cached.instrument(info_span!(target: TARGET, "cache")).await {
             Some(mut found) => {
                 found.cached = true;
@@ -133,16 +135,19 @@ impl Rag {
             }
             None => {
                 room.take()?;
-                self.search_once(&key, &query, &selection, caller, began).await?
+                if switches.cache {
+                    self.search_once(&key, &query, &selection, caller, began).await?
+                } else {
+                    self.search_now(&key, &query, &selection, caller, began).await?
+                }
             }
         };
         if let (false, Some(first)) = (query.allow_degraded, response.degraded.first()) {
             return Err(first.forbidden());
         }
         // Told, never forbidden: without the shared cache the result is the same.
-        if self.cache.shared_is_away() {
+        if switches.cache && self.cache.shared_is_away() {
             response.degraded.push(Degradation::new("cache", "circuit_open", "local"));
-            response.encoded = None;
         }
         for stage in &response.degraded {
             metrics::counter!("mcp_rag_degraded_responses_total", "stage" => stage.stage.clone())
@@ -166,10 +171,9 @@ impl Rag {
             mine.store(true, Ordering::Relaxed);
             let mut response = self.search_now(key, query, selection, caller, began).await?;
             if response.degraded.is_empty()
-                && let Some((kept, body)) = encode(&response)
+                && let Some(entry) = encode(&mut response)
             {
-                self.cache.put(key.cache.clone(), kept).await;
-                response.encoded = Some(body);
+                self.cache.put(key.cache.clone(), entry).await;
             }
             Ok::<_, Error>(Arc::new(response))
         };
@@ -245,7 +249,7 @@ impl Rag {
                 }
             }
         };
-        let (wanted, rerank) = self.candidates(depth(query), query, &mut degraded);
+        let (wanted, rerank) = self.candidates(depth(query), query, selection.switches, &mut degraded);
         let limit = window::reach(wanted, collections);
         let embed_ms = millis(began);
         let searched = Instant::now();
@@ -317,7 +321,7 @@ impl Rag {
             queries: told,
             timings: Timings { embed_ms, search_ms, total_ms: millis(began), plan },
             cached: false,
-            encoded: None,
+            kept: None,
             until,
         })
     }

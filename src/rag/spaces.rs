@@ -142,11 +142,12 @@ impl Rag {
         caller: &Caller,
     ) -> Result<Comparison, Error> {
         let other = self.must_be_served(id, caller).await?;
-        let selection = self.catalog.select(caller, query.collections.as_deref(), &[]).await?;
-        let active = selection
-            .space
-            .clone()
-            .ok_or_else(|| Error::new(Code::Conflict, "no space is searched yet: ingest something first"))?;
+        let switches = self.switches(caller.tenant);
+        let selection = self.catalog.select(caller, query.collections.as_deref(), &[], switches).await?;
+        let active =
+            self.catalog.active(caller).await?.ok_or_else(|| {
+                Error::new(Code::Conflict, "no space is searched yet: ingest something first")
+            })?;
         let mut queries = query.queries;
         if query.sample > 0 {
             let places = (0..query.sample)

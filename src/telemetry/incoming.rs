@@ -16,6 +16,8 @@ pub struct Incoming {
     pub span: Span,
     /// Absent while traces are off.
     pub trace_id: Option<String>,
+    /// Whether the collector gets it.
+    sampled: bool,
 }
 
 /// Continues the trace that `traceparent` or `uber-trace-id` names, or begins one.
@@ -23,7 +25,7 @@ pub struct Incoming {
 /// Probes and scrapes have none: they come every few seconds and would bury the rest.
 pub fn incoming(request: &ServiceRequest) -> Incoming {
     if request.path().starts_with("/health") || request.path() == "/metrics" {
-        return Incoming { span: Span::none(), trace_id: None };
+        return Incoming { span: Span::none(), trace_id: None, sampled: false };
     }
     let span = info_span!(
         target: TARGET,
@@ -37,15 +39,15 @@ pub fn incoming(request: &ServiceRequest) -> Incoming {
         url.scheme = if request.app_config().secure() { "https" } else { "http" },
     );
     if span.is_disabled() {
-        return Incoming { span, trace_id: None };
+        return Incoming { span, trace_id: None, sampled: false };
     }
     let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
         propagator.extract(&Headers(request.headers()))
     });
     // It fails only for a span that has begun, and this one has not.
     let _ = span.set_parent(parent);
-    let trace_id = span.context().span().span_context().trace_id().to_string();
-    Incoming { span, trace_id: Some(trace_id) }
+    let context = span.context().span().span_context().clone();
+    Incoming { span, trace_id: Some(context.trace_id().to_string()), sampled: context.is_sampled() }
 }
 
 impl Incoming {
@@ -61,6 +63,11 @@ impl Incoming {
         if status >= 500 {
             self.span.record("otel.status_code", "ERROR");
         }
+    }
+
+    /// The trace that the collector gets: one that can be looked at.
+    pub fn exemplar(&self) -> Option<&str> {
+        self.trace_id.as_deref().filter(|_| self.sampled)
     }
 
     /// `x-trace-id`, where there is a trace.

@@ -5,11 +5,17 @@
 //! * A collector that is slow or away costs spans, which are counted, and never a request.
 
 mod delivery;
+mod exemplars;
 mod history;
 mod incoming;
+mod openmetrics;
+mod zeroes;
 
+pub use exemplars::{Exemplars, SECONDS};
 pub use history::{History, Point};
 pub use incoming::{Incoming, incoming};
+pub use openmetrics::{CONTENT_TYPE as OPENMETRICS, is_wanted as wants_openmetrics, openmetrics};
+pub use zeroes::register as register_zeroes;
 
 use crate::config::{Environment, LogFormat, LogSettings, TracingSettings};
 use anyhow::{Context, Result};

@@ -1,4 +1,4 @@
-use crate::support::Server;
+use crate::support::{Server, binary};
 use serde_json::{Value, json};
 
 /// Every call of the contract's first part.
@@ -36,6 +36,27 @@ fn both_ports_answer_probes_and_metrics_stay_on_the_admin_port() {
     }
     server.get("/metrics").error(404, "not_found");
     server.admin("/v1/collections").error(404, "not_found");
+}
+
+/// What an image's health check runs, which has no shell and no curl.
+#[test]
+fn the_command_line_asks_the_probes_and_says_by_its_status_whether_the_server_can_answer() {
+    let mut server = Server::start();
+    let admin = server.admin_url();
+    let ask =
+        |arguments: &[&str]| binary(server.home()).arg("health").args(arguments).output().expect("it runs");
+    let said = ask(&[&admin]);
+    assert!(said.status.success(), "{said:?}");
+    let text = String::from_utf8_lossy(&said.stdout);
+    assert!(text.starts_with("ok\n") && text.contains("  database: ok"), "{text}");
+    // By its settings alone, as in a container: the admin port is where they say.
+    let port = format!("admin.port={}", admin.rsplit(':').next().expect("a port"));
+    let said = ask(&["--live", "--json", "--set", &port, "--set", "admin.host=0.0.0.0"]);
+    assert!(said.status.success() && said.stdout.starts_with(b"{"), "{said:?}");
+    server.stop();
+    let said = binary(server.home()).args(["health", &admin]).output().expect("it runs");
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("no answer from"), "{said:?}");
 }
 
 #[test]

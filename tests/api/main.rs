@@ -31,6 +31,7 @@ mod jwt;
 mod keys;
 mod languages;
 mod matching;
+mod metrics;
 mod oversized;
 mod privacy;
 mod refine;

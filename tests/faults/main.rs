@@ -13,6 +13,7 @@ mod drain;
 mod embedder;
 mod external;
 mod failover;
+mod flags;
 mod idempotency;
 mod keys;
 mod lifecycle;

@@ -102,6 +102,30 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 }
 
 #[test]
+fn a_latency_in_the_metrics_leads_to_a_trace_of_it() {
+    let collector = Collector::start();
+    let server = builder(&collector).start();
+    server.create("facts");
+    let query = json!({"query": "fox", "collections": ["facts"]});
+    let unsampled = TRACE.replace('4', "6");
+    for (trace, sampled) in [(TRACE, "01"), (unsampled.as_str(), "00")] {
+        post(&server, "/v1/search", ("traceparent", &format!("00-{trace}-{PARENT}-{sampled}")), &query)
+            .ok(200);
+    }
+    let scrape = |accept: &str| {
+        let url = format!("{}/metrics", server.admin_url());
+        let request = reqwest::blocking::Client::new().get(url).header("accept", accept);
+        request.send().and_then(reqwest::blocking::Response::text).expect("metrics")
+    };
+    let open = scrape("application/openmetrics-text;version=1.0.0");
+    let bucket = "mcp_rag_http_request_seconds_bucket{route=\"/v1/search\",le=\"";
+    let exemplars: Vec<_> = open.lines().filter(|line| line.contains(" # {")).collect();
+    assert!(exemplars.iter().any(|line| line.starts_with(bucket) && line.contains(TRACE)), "{open}");
+    assert!(!open.contains(&unsampled), "nobody can look at a trace that was not sent");
+    assert!(!scrape("text/plain").contains(TRACE), "the older format has no place for it");
+}
+
+#[test]
 fn a_chat_model_is_asked_within_the_trace_of_the_answer_streamed_or_not() {
     let (collector, model) = (Collector::start(), Model::start());
     let mut server = builder(&collector)

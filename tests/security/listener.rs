@@ -168,6 +168,19 @@ fn asking(
     })
 }
 
+/// Until when the certificate in use is good, in Unix time.
+fn ends(server: &Server) -> f64 {
+    let metrics = server.admin("/metrics").text();
+    let name = "mcp_rag_tls_certificate_expiry_timestamp_seconds ";
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("no {name}: {metrics}")).parse().expect("a number")
+}
+
+fn now() -> f64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("a clock").as_secs_f64()
+}
+
 #[test]
 fn a_certificate_is_replaced_under_load_without_one_lost_request() {
     let (before, after) = (Authority::new("before"), Authority::new("after"));
@@ -191,6 +204,7 @@ fn a_certificate_is_replaced_under_load_without_one_lost_request() {
         eventually("more is answered", || asked.load(Ordering::SeqCst) >= goal);
     };
     more(50);
+    assert!(ends(&server) > now(), "when it ends is told, so that somebody renews it");
     mounted.put(&new.cert, &new.key);
     eventually("new connections get the new certificate", || status(trusting(&after), &url) == Ok(200));
     assert!(status(trusting(&before), &url).is_err(), "and only that");

@@ -20,6 +20,7 @@ mod process;
 mod reply;
 pub(crate) mod secrets;
 pub(crate) mod sse;
+mod template;
 
 pub(crate) use calls::ids;
 pub(crate) use log::{Line, Log};
@@ -88,7 +89,11 @@ impl Builder {
 
     /// A server that is ready.
     pub(crate) fn start(self) -> Server {
-        self.start_in(tempfile::tempdir().expect("a directory for the data"))
+        let home = tempfile::tempdir().expect("a directory for the data");
+        if self.envs.iter().all(|(name, _)| name != "MCP_RAG__DATABASE__URL") {
+            template::furnish(home.path());
+        }
+        self.start_in(home)
     }
 
     /// The same on a directory that exists.

@@ -55,6 +55,9 @@ impl Circuit {
     pub fn new(name: &'static str, settings: BreakerSettings) -> Self {
         let state = Mutex::new(Tracked { breaker: Breaker::new(settings), opened_at: None });
         show(name, BreakerState::Closed);
+        for to in [BreakerState::Closed, BreakerState::HalfOpen, BreakerState::Open] {
+            moved(name, to).absolute(0);
+        }
         Self(Arc::new(Inner { name, state, opened: Notify::new() }))
     }
 
@@ -126,8 +129,8 @@ impl Circuit {
         show(self.0.name, after);
         let retry_in = tracked.breaker.retry_in(Instant::now());
         drop(tracked);
-        let (breaker, to) = (self.0.name, after.as_str());
-        metrics::counter!("mcp_rag_breaker_transitions_total", "breaker" => breaker, "to" => to).increment(1);
+        let breaker = self.0.name;
+        moved(breaker, after).increment(1);
         match after {
             BreakerState::Open => {
                 tracing::warn!(breaker, ?retry_in, "the circuit opened: calls are not made for a while");
@@ -143,6 +146,10 @@ impl Inner {
     fn lock(&self) -> MutexGuard<'_, Tracked> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn moved(breaker: &'static str, to: BreakerState) -> metrics::Counter {
+    metrics::counter!("mcp_rag_breaker_transitions_total", "breaker" => breaker, "to" => to.as_str())
 }
 
 fn show(breaker: &'static str, state: BreakerState) {

@@ -1,5 +1,5 @@
 //! What changed in a collection since somebody looked last, with all that a search reads of it: for whoever keeps a copy
-//! of what is searchable (`migrations/V22__changes.sql`).
+//! of what is searchable (`migrations/V32__changes.sql`).
 //!
 //! All statements of one look share a snapshot, so that what they give is the collection's state at one epoch. Who begins
 //! reads the collection in pages first, and then what changed since before the first of them.

@@ -70,6 +70,7 @@ mod tenants;
 mod usage;
 mod vector_stores;
 mod warm;
+mod watched;
 
 pub use accept::{AcceptDocuments, Accepted, NewDocument, Raw};
 pub use address::Address;
@@ -146,6 +147,7 @@ pub use vector_stores::{
     UpdateVectorStore, VectorStore,
 };
 pub use warm::WarmIndex;
+pub use watched::{DatabaseState, QueueState, Totals, Waiting};
 
 use crate::resilience::{Deadline, RetryBudget};
 use crate::supervise::Service;

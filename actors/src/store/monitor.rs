@@ -120,7 +120,8 @@ fn note(server: &Server, role: Role, log: &Log, seen: &Seen) {
         Role::Replica => {
             let lag = positions.lag(now, seen.position);
             server.set_lag(lag);
-            let seconds = lag.unwrap_or_default().as_secs_f64();
+            // Unknown is not near.
+            let seconds = lag.map_or(f64::NAN, |lag| lag.as_secs_f64());
             metrics::gauge!("mcp_rag_database_replica_lag_seconds", "server" => server.name).set(seconds);
         }
     }

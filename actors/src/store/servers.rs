@@ -82,6 +82,14 @@ pub struct PoolStatus {
     pub replicas: BTreeMap<&'static str, ServerStatus>,
 }
 
+impl PoolStatus {
+    /// The writer as `writer`, then the replicas.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &ServerStatus)> {
+        std::iter::once(("writer", &self.writer))
+            .chain(self.replicas.iter().map(|(name, status)| (*name, status)))
+    }
+}
+
 impl Servers {
     /// Pools are filled on demand; the monitors begin to look at once. To be called on the actor's thread.
     pub(super) fn open(shared: &Shared, settings: &PoolSettings) -> Result<Self, StoreError> {

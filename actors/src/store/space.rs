@@ -88,6 +88,12 @@ impl Space {
         self.state != SpaceState::Removing
     }
 
+    /// Whether it may be searched before it is active.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.state == SpaceState::Building && !self.behind
+    }
+
     /// Whether the same vectors serve both.
     #[must_use]
     pub fn shares_vectors_with(&self, other: &Self) -> bool {

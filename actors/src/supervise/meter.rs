@@ -61,6 +61,11 @@ impl Meter {
             let priority = priority.as_str();
             metrics::counter!("mcp_rag_actor_shed_total", "actor" => name, "priority" => priority)
         });
+        // There from the start: a counter that appears with its first restart never shows an increase.
+        for cause in Cause::ALL {
+            metrics::counter!("mcp_rag_actor_restarts_total", "actor" => name, "cause" => cause.as_str())
+                .absolute(0);
+        }
         let state = ActorState::Starting;
         Self {
             name,

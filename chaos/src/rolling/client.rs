@@ -34,32 +34,36 @@ fn cut(error: impl fmt::Display) -> Failure {
 }
 
 /// A connection that is used until its server closes it in an answer.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     port: u16,
+    /// Which release answered last, where the proxy says so (`x-track`).
+    pub(crate) track: String,
     stream: Option<BufReader<TcpStream>>,
 }
 
 struct Head {
     length: Option<usize>,
     closes: bool,
+    track: String,
 }
 
 impl Connection {
-    pub(super) fn to(port: u16) -> Self {
-        Self { port, stream: None }
+    pub(crate) fn to(port: u16) -> Self {
+        Self { port, track: String::new(), stream: None }
     }
 
     /// The next request gets a connection of its own.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.stream = None;
     }
 
     /// The whole body of a 2xx answer; pieces of a streamed one are shown as they come.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &mut self,
         request: &Request<'_>,
         mut piece: impl FnMut(&str),
     ) -> Result<String, Failure> {
+        self.track.clear();
         let asked = tokio::time::timeout(PATIENCE, self.exchange(request, &mut piece)).await;
         let outcome = asked.unwrap_or(Err(Failure::Late));
         if outcome.is_err() {
@@ -84,6 +88,7 @@ impl Connection {
         };
         stream.write_all(request.text().as_bytes()).await.map_err(cut)?;
         let (status, head) = head(&mut stream).await?;
+        self.track.clone_from(&head.track);
         let body = match head.length {
             Some(length) => {
                 let mut body = vec![0; length];
@@ -111,13 +116,14 @@ async fn head(stream: &mut BufReader<TcpStream>) -> Result<(u16, Head), Failure>
     let first = line(stream).await?;
     let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status: u16 = status.ok_or_else(|| cut(format!("no HTTP: {first}")))?;
-    let mut head = Head { length: (status == 204).then_some(0), closes: false };
+    let mut head = Head { length: (status == 204).then_some(0), closes: false, track: String::new() };
     loop {
         let header = line(stream).await?.to_ascii_lowercase();
         let Some((name, value)) = header.split_once(':') else { return Ok((status, head)) };
         match (name, value.trim()) {
             ("content-length", length) => head.length = Some(length.parse().map_err(cut)?),
             ("connection", "close") => head.closes = true,
+            ("x-track", track) => track.clone_into(&mut head.track),
             _ => {}
         }
     }
@@ -139,10 +145,10 @@ async fn chunks(stream: &mut BufReader<TcpStream>, piece: &mut impl FnMut(&str))
 }
 
 /// A request, as it goes over the wire.
-pub(super) struct Request<'a> {
-    pub(super) line: &'a str,
-    pub(super) headers: &'a [(&'a str, &'a str)],
-    pub(super) body: &'a str,
+pub(crate) struct Request<'a> {
+    pub(crate) line: &'a str,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    pub(crate) body: &'a str,
 }
 
 impl Request<'_> {

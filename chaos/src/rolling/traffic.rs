@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-pub(super) const COLLECTION: &str = "drill";
+pub(crate) const COLLECTION: &str = "drill";
 /// Enough that a job is under way for a while.
 const DOCUMENTS: usize = 120;
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
@@ -61,12 +61,14 @@ pub struct Tally {
     pub failed: u64,
     /// Streams that were told to come back, did, and went on where they were.
     pub resumed: u64,
+    /// Of those that a release behind a proxy answered: by its name, how many, and how many with a failure.
+    pub tracks: BTreeMap<String, (u64, u64)>,
     /// The different ways to fail, each with how often.
     pub failures: BTreeMap<String, u64>,
 }
 
 /// All clients at work.
-pub(super) struct Traffic {
+pub(crate) struct Traffic {
     over: Arc<AtomicBool>,
     tallies: Arc<[Mutex<Tally>; 5]>,
     clients: JoinSet<()>,
@@ -79,23 +81,29 @@ struct Client {
     port: u16,
     over: Arc<AtomicBool>,
     tallies: Arc<[Mutex<Tally>; 5]>,
+    degrade: &'static str,
 }
 
 impl Traffic {
-    pub(super) fn start(port: u16) -> Self {
+    pub(crate) fn start(port: u16) -> Self {
+        Self::of(port, &Kind::ALL, "allow")
+    }
+
+    /// Of some kinds of clients alone; with `degrade` as their requests have it.
+    pub(crate) fn of(port: u16, kinds: &[Kind], degrade: &'static str) -> Self {
         let (over, tallies) = (Arc::<AtomicBool>::default(), Arc::<[Mutex<Tally>; 5]>::default());
         let mut clients = JoinSet::new();
-        for kind in Kind::ALL {
+        for &kind in kinds {
             for number in 0..kind.clients() {
                 let (over, tallies) = (Arc::clone(&over), Arc::clone(&tallies));
-                clients.spawn(Client { kind, number, port, over, tallies }.run());
+                clients.spawn(Client { kind, number, port, over, tallies, degrade }.run());
             }
         }
         Self { over, tallies, clients }
     }
 
     /// Lets every client finish what it is at.
-    pub(super) async fn finish(mut self) -> BTreeMap<Kind, Tally> {
+    pub(crate) async fn finish(mut self) -> BTreeMap<Kind, Tally> {
         self.over.store(true, Ordering::Relaxed);
         while self.clients.join_next().await.is_some() {}
         let tally =
@@ -126,9 +134,13 @@ impl Client {
         }
     }
 
-    fn count(&self, outcome: Result<(), &Failure>) {
+    fn count(&self, track: &str, outcome: Result<(), &Failure>) {
         let mut tally = self.tallies[self.kind as usize].lock().unwrap_or_else(PoisonError::into_inner);
         tally.requests += 1;
+        if !track.is_empty() {
+            let (requests, failed) = tally.tracks.entry(track.to_owned()).or_default();
+            (*requests, *failed) = (*requests + 1, *failed + u64::from(outcome.is_err()));
+        }
         if let Err(failure) = outcome {
             tally.failed += 1;
             *tally.failures.entry(failure.to_string()).or_default() += 1;
@@ -140,16 +152,18 @@ impl Client {
     }
 
     async fn one(&self, connection: &mut Connection, round: usize, pause: Duration) {
-        let body = json!({"query": format!("harbour number {}", round % 10), "collections": [COLLECTION]});
+        let body = json!({"query": format!("harbour number {}", round % 10), "collections": [COLLECTION],
+            "degrade": self.degrade});
         let request = Request { line: "POST /v1/search", headers: JSON, body: &body.to_string() };
         let outcome = connection.ask(&request, |_| {}).await;
-        self.count(outcome.as_ref().map(|_| ()));
+        self.count(&connection.track, outcome.as_ref().map(|_| ()));
         tokio::time::sleep(pause).await;
     }
 
     async fn answer(&self, connection: &mut Connection, round: usize) {
         let question = format!("What does the harbour number {} keep?", round % 10);
-        let body = json!({"question": question, "collections": [COLLECTION], "stream": true});
+        let body = json!({"question": question, "collections": [COLLECTION], "stream": true,
+            "degrade": self.degrade});
         let request = Request { line: "POST /v1/answers", headers: JSON, body: &body.to_string() };
         let streamed = connection.ask(&request, |_| {}).await;
         let whole = streamed.and_then(|events| {
@@ -159,7 +173,7 @@ impl Client {
                 Err(Failure::Cut("the answer has no end".to_owned()))
             }
         });
-        self.count(whole.as_ref().copied());
+        self.count(&connection.track, whole.as_ref().copied());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
@@ -171,7 +185,7 @@ impl Client {
         let headers = &[("content-type", "application/x-ndjson")];
         let body = documents(&format!("c{}-", self.number), upload);
         let accepted = connection.ask(&Request { line: &line, headers, body: &body }, |_| {}).await;
-        self.count(accepted.as_ref().map(|_| ()));
+        self.count(&connection.track, accepted.as_ref().map(|_| ()));
         let Ok(receipt) = accepted else { return };
         let receipt: Value = serde_json::from_str(&receipt).unwrap_or_default();
         let Some(job) = receipt["job"].as_str() else { return };
@@ -192,7 +206,7 @@ impl Client {
                 Ok(events) if events.contains("event: done\n") => {
                     let all = events.contains("\"status\":\"succeeded\"");
                     let lost = Failure::Cut("the job has not succeeded".to_owned());
-                    self.count(if all { Ok(()) } else { Err(&lost) });
+                    self.count(&connection.track, if all { Ok(()) } else { Err(&lost) });
                     if resumes {
                         self.resumed();
                     }
@@ -202,15 +216,18 @@ impl Client {
                 Ok(events) if events.contains("retry: ") => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                Ok(_) => return self.count(Err(&Failure::Cut("the stream just ended".to_owned()))),
-                Err(failure) => return self.count(Err(&failure)),
+                Ok(_) => {
+                    let failure = Failure::Cut("the stream just ended".to_owned());
+                    return self.count(&connection.track, Err(&failure));
+                }
+                Err(failure) => return self.count(&connection.track, Err(&failure)),
             }
         }
     }
 }
 
 /// A bulk upload, in an edition of its own so that it is work.
-pub(super) fn documents(prefix: &str, edition: u64) -> String {
+pub(crate) fn documents(prefix: &str, edition: u64) -> String {
     let line = |n: usize| {
         let text =
             format!("The harbour number {} keeps its tide tables. Edition {edition} of report {n}.", n % 10);

@@ -15,7 +15,7 @@ use super::prepare::Prepared;
 use super::worker::STEP;
 use crate::error::Error;
 use crate::identity::Identity;
-use crate::rag::Rag;
+use crate::rag::{Caller, Rag};
 use futures_util::{StreamExt, stream};
 use mcp_rag_actors::generator::Completion;
 use mcp_rag_actors::remote::ModelError;
@@ -67,12 +67,12 @@ pub(super) async fn situate(
     let mut seen: HashSet<&[u8]> = HashSet::new();
     let unknown = |at: &usize| !known.contains_key(&hashes[*at]) && seen.insert(&hashes[*at]);
     let missing: Vec<usize> = (0..hashes.len()).filter(unknown).collect();
-    let (mut away, mut spent) = (None, None);
-    let server = Identity::server(claim.tenant);
+    let (mut away, mut withheld) = (None, None);
+    let server = Caller::server(claim.tenant, Deadline::within(STEP));
     for batch in missing.chunks(BATCH) {
-        spent = rag.quotas.spent(&server, &rag.settings()).await;
-        if spent.is_some() {
-            break; // not worth waiting for midnight
+        withheld = rag.withheld(&server).await;
+        if withheld.is_some() {
+            break; // not worth waiting for midnight, or for a hand
         }
         let reads: &Prepared = prepared;
         let replies =
@@ -113,8 +113,8 @@ pub(super) async fn situate(
         return Ok(Situated::Ready(Vec::new()));
     }
     count("missing", without);
-    let reason = match (spent, away) {
-        (Some(spent), _) => format!("the tokens of the chat model are used up ({})", spent.as_str()),
+    let reason = match (withheld, away) {
+        (Some(withheld), _) => withheld.to_string(),
         (None, Some(error)) => format!("the chat model was away ({})", error.reason()),
         (None, None) => "the chat model rejected them".to_owned(),
     };

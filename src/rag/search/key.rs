@@ -28,7 +28,10 @@ impl Key {
         let state: [u8; 32] = digest.finalize().into();
         let mut digest = Sha256::new().chain_update(search).chain_update(state);
         add(&mut digest, &(query.top_k, query.max_tokens, &query.options.cursor));
-        let mut cache = "mcp-rag:search:4:".to_owned();
+        // What a stage did that is switched off now is not shown any more.
+        let off = !selection.switches.reranker && query.rerank;
+        add(&mut digest, &(off, !selection.switches.chat_model && query.options.rewrite));
+        let mut cache = "mcp-rag:search:5:".to_owned();
         for byte in digest.finalize() {
             let _ = write!(cache, "{byte:02x}");
         }

@@ -53,9 +53,9 @@ impl Rag {
             (Some(cursor), _) => cursor.rewritten.clone(),
             (None, Some(_))
                 if query.options.rewrite
-                    && let Some(spent) = self.spent(caller).await =>
+                    && let Some(withheld) = self.withheld(caller).await =>
             {
-                degraded.push(Degradation::new("generator", spent.as_str(), "original_query"));
+                degraded.push(withheld.degradation("original_query"));
                 Vec::new()
             }
             (None, Some(text)) if query.options.rewrite => {

@@ -1,6 +1,7 @@
 //! What a search answers: the documented JSON, and how the cache keeps it.
 
 use crate::error::{Code, Error};
+use crate::flags::SWITCHED_OFF;
 use crate::quotas::Spent;
 use bytes::Bytes;
 use mcp_rag_actors::store::Plan;
@@ -26,9 +27,9 @@ pub struct SearchResponse {
     pub queries: Vec<String>,
     pub timings: Timings,
     pub cached: bool,
-    /// The JSON of all this, where it was made already: what the cache keeps.
+    /// The JSON of `results` where it was made already. What comes from the cache has this alone ([`Self::read`]).
     #[serde(skip)]
-    pub encoded: Option<Bytes>,
+    pub kept: Option<Bytes>,
     /// When the first of its documents expires: not to be shown from the cache any more.
     #[serde(skip)]
     pub until: Option<OffsetDateTime>,
@@ -133,7 +134,8 @@ impl Degradation {
         if let Some(spent) = Spent::ALL.into_iter().find(|spent| spent.as_str() == self.reason) {
             return spent.error();
         }
-        let message = format!("`degrade` is `forbid` and the stage `{}` is unavailable", self.stage);
+        let lacks = if self.reason == SWITCHED_OFF { "switched off" } else { "unavailable" };
+        let message = format!("`degrade` is `forbid` and the stage `{}` is {lacks}", self.stage);
         Error::new(Code::Degraded, message).about("degrade")
     }
 }
@@ -143,34 +145,144 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// A response as the cache keeps it.
+/// How the JSON of a response without results begins.
+const EMPTY: &[u8] = b"{\"results\":[]";
+const BEGIN: &[u8] = b"{\"results\":";
+
+impl SearchResponse {
+    /// The documented JSON. Results that were kept are copied, not read and written again: they are nearly all of it.
+    ///
+    /// # Errors
+    /// Never in practice: all of it can be JSON.
+    pub fn json(mut self) -> serde_json::Result<Vec<u8>> {
+        let Some(kept) = self.kept.take() else { return serde_json::to_vec(&self) };
+        self.results.clear();
+        let rest = serde_json::to_vec(&self)?;
+        let rest = rest.strip_prefix(EMPTY).unwrap_or_default();
+        Ok([BEGIN, &kept, rest].concat())
+    }
+
+    /// With the results as values, for whoever shows them in another form.
+    ///
+    /// # Errors
+    /// [`Code::Internal`]: what was kept is none of ours.
+    pub(super) fn read(mut self) -> Result<Self, Error> {
+        if let Some(kept) = self.kept.take()
+            && self.results.is_empty()
+        {
+            self.results = serde_json::from_slice(&kept).map_err(|error| Error::internal(&error))?;
+        }
+        Ok(self)
+    }
+}
+
+/// What the cache keeps: the length of the head, the head, the JSON of the results.
+#[derive(Serialize)]
+struct HeadRef<'a> {
+    /// Without its results.
+    response: &'a SearchResponse,
+    until: Option<OffsetDateTime>,
+}
+
 #[derive(Deserialize)]
-struct Kept {
+struct Head {
     response: SearchResponse,
     until: Option<OffsetDateTime>,
 }
 
 /// What the cache kept, unless it may not be shown any more. What another version wrote may not be readable: a miss.
-pub(super) fn decode(kept: &[u8]) -> Option<SearchResponse> {
-    let Kept { response, until } = serde_json::from_slice(kept).ok()?;
-    until.is_none_or(|until| OffsetDateTime::now_utc() < until).then_some(response)
+pub(super) fn decode(entry: &Bytes) -> Option<SearchResponse> {
+    let (length, rest) = entry.split_first_chunk()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let Head { response, until } = serde_json::from_slice(rest.get(..length)?).ok()?;
+    let kept = entry.slice(size_of::<u32>() + length..);
+    // It is sent as it is: a part of it would be no JSON.
+    if !(kept.starts_with(b"[") && kept.ends_with(b"]")) {
+        return None;
+    }
+    let fresh = until.is_none_or(|until| OffsetDateTime::now_utc() < until);
+    fresh.then_some(SearchResponse { kept: Some(kept), until, ..response })
 }
 
-/// Once: as the cache keeps it ([`Kept`]), and the part of that which the client gets.
-pub(super) fn encode(response: &SearchResponse) -> Option<(Bytes, Bytes)> {
-    /// Everything of a result but its text; more grows.
-    const REST: usize = 1024;
-    let room: usize = response.results.iter().map(|result| result.text.len() + REST).sum();
-    let mut json = Vec::with_capacity(room + REST);
-    json.extend_from_slice(b"{\"response\":");
-    let begin = json.len();
-    serde_json::to_writer(&mut json, response).ok()?;
-    let end = json.len();
-    json.extend_from_slice(b",\"until\":");
-    serde_json::to_writer(&mut json, &response.until).ok()?;
-    json.push(b'}');
-    // Without the room to spare, which would be kept as long as the cache's entry.
-    let kept = Bytes::from(json.into_boxed_slice());
-    let body = kept.slice(begin..end);
-    Some((kept, body))
+/// Writes the results' JSON, once: for the cache's entry, which this gives, and for the client.
+pub(super) fn encode(response: &mut SearchResponse) -> Option<Bytes> {
+    let results = std::mem::take(&mut response.results);
+    let head = serde_json::to_vec(&HeadRef { response, until: response.until });
+    response.results = results;
+    let (head, results) = (head.ok()?, serde_json::to_vec(&response.results).ok()?);
+    let length = u32::try_from(head.len()).ok()?.to_le_bytes();
+    let entry = Bytes::from([&length[..], &head, &results].concat());
+    response.kept = Some(entry.slice(length.len() + head.len()..));
+    Some(entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(id: &str, text: &str) -> SearchResult {
+        SearchResult {
+            chunk_id: id.to_owned(),
+            document_id: "1".to_owned(),
+            external_id: "one".to_owned(),
+            collection: "notes".to_owned(),
+            title: String::new(),
+            uri: String::new(),
+            text: text.to_owned(),
+            headings: vec!["A".to_owned()],
+            location: None,
+            score: 0.25,
+            scores: Scores { dense: Some(0.5), lexical: None, rerank: None },
+            span: Span { start: 0, end: 9 },
+            matched: None,
+            tokens: 4,
+            attributes: serde_json::json!({"lang": "en"}),
+            duplicates: 0,
+            same_document: 0,
+        }
+    }
+
+    fn response() -> SearchResponse {
+        SearchResponse {
+            results: vec![result("a", "The \"fox\" \u{1f98a} jumps.\n"), result("b", "")],
+            degraded: vec![Degradation::new("embedder", "timeout", "lexical")],
+            complete: true,
+            truncated: false,
+            next_cursor: Some("AA".to_owned()),
+            queries: vec!["one".to_owned(), "two".to_owned()],
+            timings: Timings { total_ms: 1.5, plan: Some(Plan::Index), ..Timings::default() },
+            cached: false,
+            kept: None,
+            until: None,
+        }
+    }
+
+    #[test]
+    fn a_kept_response_is_the_same_json_and_the_same_values() {
+        let plain = serde_json::to_string(&response()).expect("JSON");
+        let mut fresh = response();
+        let entry = encode(&mut fresh).expect("an entry");
+        let kept = decode(&entry).expect("a response");
+        assert!(kept.results.is_empty(), "not read until somebody wants to");
+        let read = kept.clone().read().expect("results");
+        for one in [fresh, kept, read] {
+            assert_eq!(String::from_utf8(one.json().expect("JSON")).expect("text"), plain);
+        }
+    }
+
+    #[test]
+    fn what_has_expired_or_is_damaged_is_a_miss() {
+        let mut response = response();
+        let entry = encode(&mut response).expect("an entry");
+        for damaged in [
+            entry.slice(..3),
+            entry.slice(..40),
+            entry.slice(..entry.len() - 9),
+            Bytes::from_static(b"{\"response\":{}}"),
+        ] {
+            assert!(decode(&damaged).is_none());
+        }
+        response.until = Some(OffsetDateTime::now_utc() - std::time::Duration::from_secs(1));
+        assert!(decode(&encode(&mut response).expect("an entry")).is_none());
+    }
 }
