@@ -66,7 +66,7 @@ CREATE FUNCTION sweep_changes(older_than interval, most bigint, batch int) RETUR
 LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
     WITH old AS MATERIALIZED (
         SELECT tenant_id, collection_id, xid, document_id FROM changes
-        WHERE at < greatest(now() - older_than, (SELECT c.at FROM changes c ORDER BY c.at DESC OFFSET most LIMIT 1))
+        WHERE at <= greatest(now() - older_than, (SELECT c.at FROM changes c ORDER BY c.at DESC OFFSET most LIMIT 1))
           AND (xid < pg_snapshot_xmin(pg_current_snapshot()) OR xid >= pg_snapshot_xmax(pg_current_snapshot()))
         ORDER BY at LIMIT batch),
     gone AS (
