@@ -1,5 +1,5 @@
 #!/bin/sh
-# Verifies what deploys mcp-rag: every verifier in scripts/verify, each in turn, and a table of what they found.
+# Verifies what deploys mcp-rag: every verifier in scripts/verify, and a table of what they found.
 #
 # usage: scripts/verify-ops.sh [--only PART] [--json] [--verbose] [ROOT]
 #        scripts/verify-ops.sh --planted [--only PART]
@@ -10,7 +10,7 @@
 #   --planted    plant mistakes in copies instead, and see that each is caught (tests/ops/planted)
 #   ROOT         the tree to look at, by default this checkout
 #
-# VERIFY_JOBS=N plants in so many parts at a time; the first time, when tools are installed, let it be 1.
+# VERIFY_JOBS=N looks at so many parts at a time, 2 by default.
 #
 # Exit status: 0 nothing found, 1 something failed, 64 bad usage. What could not run is in the table, with the reason.
 set -eu
@@ -48,16 +48,22 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 began=$(date +%s)
 
+export checkout work root
+# each_part SCRIPT: for every part, several at a time, with the part as its argument; what fails says so in its files.
+each_part() {
+  # shellcheck disable=SC2086 # one part a word
+  printf '%s\n' $parts | xargs -n 1 -P "${VERIFY_JOBS:-2}" sh -c "$1" part || true
+}
+
 if [ "$planted" = 1 ]; then
   status=0
-  export checkout work
-  # shellcheck disable=SC2016,SC2086 # for the shell that xargs starts; one part a word
-  printf '%s\n' $parts | xargs -n 1 -P "${VERIFY_JOBS:-1}" sh -c '
+  # shellcheck disable=SC2016 # for the shell that xargs starts
+  each_part '
     test=$checkout/tests/ops/planted/$1.sh
     if [ ! -f "$test" ]; then echo "ok - $1 # SKIP there is no tests/ops/planted/$1.sh"; exit; fi >"$work/$1.tap"
     sh "$test" >"$work/$1.tap" 2>"$work/$1.err" && exit
     echo "not ok - $1: every mistake is caught" >>"$work/$1.tap"
-    tail -n 40 "$work/$1.err" >&2' planted
+    tail -n 40 "$work/$1.err" >&2'
   for part in $parts; do
     echo "# $part"
     cat "$work/$part.tap"
@@ -73,21 +79,20 @@ if [ "$planted" = 1 ]; then
   exit "$status"
 fi
 
+# shellcheck disable=SC2016
+each_part 'if [ -f "$checkout/scripts/verify/$1.sh" ]; then
+    sh "$checkout/scripts/verify/$1.sh" "$root" >"$work/$1.rows" 2>"$work/$1.err" || echo "$?" >"$work/$1.status"
+  else
+    printf "%s\t-\t-\t-\tskipped: there is no scripts/verify/%s.sh\n" "$1" "$1" >"$work/$1.rows"
+  fi'
 : >"$work/table"
 for part in $parts; do
-  verifier=$checkout/scripts/verify/$part.sh
-  if [ ! -f "$verifier" ]; then
-    printf '%s\t-\t-\t-\tskipped: there is no scripts/verify/%s.sh\n' "$part" "$part" >>"$work/table"
-    continue
-  fi
-  status=0
-  sh "$verifier" "$root" >"$work/rows" 2>"$work/err" </dev/null || status=$?
-  if [ "$status" != 0 ] || [ "$verbose" = 1 ]; then cat "$work/err" >&2; fi
-  cat "$work/rows" >>"$work/table"
+  if [ -f "$work/$part.status" ] || [ "$verbose" = 1 ]; then cat "$work/$part.err" >&2; fi
+  cat "$work/$part.rows" >>"$work/table"
   # A verifier that broke down, or looked at nothing, is not one that found nothing.
-  if [ "$status" != 0 ] && ! grep -q 'FAILED$' "$work/rows"; then
-    printf '%s\t%s\t-\t-\tFAILED\n' "$part" "scripts/verify/$part.sh (status $status)" >>"$work/table"
-  elif [ ! -s "$work/rows" ]; then
+  if [ -f "$work/$part.status" ] && ! grep -q 'FAILED$' "$work/$part.rows"; then
+    printf '%s\t%s\t-\t-\tFAILED\n' "$part" "scripts/verify/$part.sh (status $(cat "$work/$part.status"))" >>"$work/table"
+  elif [ ! -s "$work/$part.rows" ]; then
     printf '%s\t%s\t-\t-\tFAILED\n' "$part" "scripts/verify/$part.sh (no checks)" >>"$work/table"
   fi
 done

@@ -89,11 +89,43 @@ finish() {
 # stamp_of FILE...: changes when a file does.
 stamp_of() { cat "$@" | { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; } | cut -d ' ' -f 1; }
 
+# alone COMMAND...: while no other verifier that uses the same tools installs any. The lock is a link to the id of its process,
+# so that one left by a process that was killed is seen to be nobody's.
+alone() {
+  mkdir -p "$ops" || return 1
+  until ln -s "$$" "$ops/.installing" 2>/dev/null; do
+    alone_holder=$(readlink "$ops/.installing" || true)
+    [ "$alone_holder" != "$$" ] || { "$@"; return; }
+    [ -z "$alone_holder" ] || kill -0 "$alone_holder" 2>/dev/null || rm -f "$ops/.installing"
+    sleep 0.2
+  done
+  alone_status=0
+  "$@" || alone_status=$?
+  rm -f "$ops/.installing"
+  return "$alone_status"
+}
+
+# apt_install PACKAGE...: without starting what they bring; where root may, and apt-get is.
+apt_install() {
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return 1
+  alone apt_installed "$@"
+}
+# shellcheck disable=SC2329 # by name, from alone
+apt_installed() {
+  echo "apt-get install $*" >&2
+  export RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive
+  { apt-get install -y --no-install-recommends "$@" || { apt-get update && apt-get install -y --no-install-recommends "$@"; }; } </dev/null >&2
+}
+
 # python_tools NAME REQUIREMENTS: a virtual environment $ops/NAME with exactly what the file pins, by hash; its bin folder
 # is left in $tools. Fails with a line on standard error.
 python_tools() {
   tools=$ops/$1/bin
   python_stamp=$(stamp_of "$2")
+  [ "$(cat "$ops/$1/.stamp" 2>/dev/null)" = "$python_stamp" ] || alone python_installed "$@"
+}
+# shellcheck disable=SC2329
+python_installed() {
   [ "$(cat "$ops/$1/.stamp" 2>/dev/null)" != "$python_stamp" ] || return 0
   echo "installing $(basename "$2") into .local/ops/$1" >&2
   rm -rf "${ops:?}/$1"
@@ -106,6 +138,10 @@ python_tools() {
 # node_tools NAME FOLDER: FOLDER's package-lock.json, installed into $ops/NAME/node_modules without running any script.
 node_tools() {
   node_stamp=$(stamp_of "$2/package-lock.json")
+  [ "$(cat "$ops/$1/.stamp" 2>/dev/null)" = "$node_stamp" ] || alone node_installed "$@"
+}
+# shellcheck disable=SC2329
+node_installed() {
   [ "$(cat "$ops/$1/.stamp" 2>/dev/null)" != "$node_stamp" ] || return 0
   command -v npm >/dev/null || { echo "npm is needed (Node.js 20 or newer)" >&2; return 1; }
   echo "installing $1 into .local/ops/$1" >&2

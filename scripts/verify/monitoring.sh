@@ -20,16 +20,7 @@ here=$checkout/scripts/verify/monitoring
 
 install_prometheus() {
   command -v promtool >/dev/null && command -v prometheus-alertmanager >/dev/null && command -v amtool >/dev/null && return
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "apt-get install prometheus prometheus-alertmanager" >&2
-    for attempt in 1 2; do
-      # RUNLEVEL: installed, not started.
-      RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends prometheus prometheus-alertmanager \
-        </dev/null >&2 && return
-      [ "$attempt" = 2 ] || apt-get update >&2 </dev/null || true
-    done
-  fi
-  return 1
+  apt_install prometheus prometheus-alertmanager
 }
 
 version() { "$@" --version 2>&1 | sed -n '1s/.*version \([0-9][0-9.]*\).*/\1/p'; }

@@ -11,10 +11,7 @@ begin "$@"
 
 # Debian's, or none where it cannot be had: then its line says so.
 package() {
-  command -v "$1" >/dev/null 2>&1 && return
-  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 &&
-    { apt-get install -y --no-install-recommends "$1" || { apt-get update && apt-get install -y --no-install-recommends "$1"; }; } </dev/null >&2
-  command -v "$1" >/dev/null 2>&1
+  command -v "$1" >/dev/null 2>&1 || apt_install "$1"
 }
 for tool in age zstd bats jq pgbackrest; do package "$tool" >&2 || echo "no $tool to be had" >&2; done
 

@@ -23,7 +23,10 @@ stubs() {
   stubs=$ops/terraform-stubs
   python_tools terraform "$support/requirements.txt" || { echo "the stubs' Python packages could not be installed"; return 77; }
   stub_stamp=$(stamp_of "$shared"/tools/infra/tfstub/*)
-  [ "$(cat "$stubs/.stamp" 2>/dev/null)" != "$stub_stamp" ] || return 0
+  [ "$(cat "$stubs/.stamp" 2>/dev/null)" = "$stub_stamp" ] || alone build_stubs
+}
+# shellcheck disable=SC2329 # by name, from alone
+build_stubs() {
   command -v npm >/dev/null || { echo "npm is needed for the schemas of the providers"; return 77; }
   rm -rf "$stubs"
   cp -R "$shared/tools/infra/tfstub" "$stubs"

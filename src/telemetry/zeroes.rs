@@ -4,7 +4,7 @@
 //! of the audit log or the first degraded response would be silent. Where the labels are a closed set, all of them
 //! begin at zero; what belongs to an actor or a circuit begins with it.
 
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 
 const STAGES: [&str; 5] = ["cache", "database", "embedder", "reranker", "generator"];
 
@@ -12,6 +12,9 @@ pub fn register() {
     for name in [
         "mcp_rag_audit_dropped_total",
         "mcp_rag_expired_documents_total",
+        "mcp_rag_index_changes_total",
+        "mcp_rag_index_evictions_total",
+        "mcp_rag_index_reconciliations_total",
         "mcp_rag_llm_tokens_total",
         "mcp_rag_search_repeats_total",
     ] {
@@ -29,6 +32,14 @@ pub fn register() {
         ("mcp_rag_database_cancellations_total", "outcome", &["cancelled", "failed"]),
         ("mcp_rag_database_reads_total", "route", &["writer", "replica", "standin"]),
         ("mcp_rag_database_hedges_total", "winner", &["first", "second"]),
+        ("mcp_rag_index_searches_total", "outcome", &["hot", "absent", "behind"]),
+        ("mcp_rag_index_builds_total", "outcome", &["built", "away", "memory", "space", "gone", "differs", "damaged"]),
+        ("mcp_rag_index_loads_total", "outcome", &["loaded", "refused", "away"]),
+        (
+            "mcp_rag_index_drops_total",
+            "reason",
+            &["memory", "space", "gone", "differs", "damaged", "broken"],
+        ),
         ("mcp_rag_jwks_fetches_total", "outcome", &["changed", "unchanged", "failed"]),
         (
             "mcp_rag_tokens_total",
@@ -68,4 +79,13 @@ pub fn register() {
         let _ = histogram!("mcp_rag_search_seconds", "mode" => mode);
     }
     let _ = histogram!("mcp_rag_answer_seconds");
+    let _ = histogram!("mcp_rag_index_build_seconds");
+    for name in [
+        "mcp_rag_index_bytes",
+        "mcp_rag_index_collections",
+        "mcp_rag_index_epochs_behind",
+        "mcp_rag_index_lag_seconds",
+    ] {
+        gauge!(name).set(0.0);
+    }
 }
