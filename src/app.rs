@@ -8,9 +8,9 @@ mod reload;
 mod sampler;
 mod tls;
 
-pub(crate) use bare::Bare;
 pub(crate) use self::core::pool;
 pub use self::core::{Core, Role, migrate};
+pub(crate) use bare::Bare;
 pub use reload::Origin;
 
 use crate::config::Settings;

@@ -235,7 +235,8 @@ impl Catalog {
         let does = |listed: &Listed| listed.source == Source::Standin || !lacks(listed);
         let (listed, stale) = match (self.until(&patient, does).await, last) {
             (Ok(listed), _) if listed.source == Source::Standin => {
-                let behind = || Error::new(Code::Unavailable, "the replica has not yet seen what must be seen");
+                let behind =
+                    || Error::new(Code::Unavailable, "the replica has not yet seen what must be seen");
                 unseen = is_old(&listed).then(behind);
                 (listed, away(Code::Unavailable.as_str(), "replica"))
             }

@@ -123,8 +123,7 @@ impl Rag {
             cursor.check(key.search, key.state)?;
         }
         let cacheable = switches.cache && selection.outlived.is_none();
-        let cached =
-            async { if cacheable { self.cached(&key.cache, room.is_left()).await } else { None } };
+        let cached = async { if cacheable { self.cached(&key.cache, room.is_left()).await } else { None } };
         let mut response = match cached.instrument(info_span!(target: TARGET, "cache")).await {
             Some(mut found) => {
                 found.cached = true;

@@ -33,13 +33,13 @@ pub fn register() {
         ("mcp_rag_database_reads_total", "route", &["writer", "replica", "standin"]),
         ("mcp_rag_database_hedges_total", "winner", &["first", "second"]),
         ("mcp_rag_index_searches_total", "outcome", &["hot", "absent", "behind"]),
-        ("mcp_rag_index_builds_total", "outcome", &["built", "away", "memory", "space", "gone", "differs", "damaged"]),
-        ("mcp_rag_index_loads_total", "outcome", &["loaded", "refused", "away"]),
         (
-            "mcp_rag_index_drops_total",
-            "reason",
-            &["memory", "space", "gone", "differs", "damaged", "broken"],
+            "mcp_rag_index_builds_total",
+            "outcome",
+            &["built", "away", "memory", "space", "gone", "differs", "damaged"],
         ),
+        ("mcp_rag_index_loads_total", "outcome", &["loaded", "refused", "away"]),
+        ("mcp_rag_index_drops_total", "reason", &["memory", "space", "gone", "differs", "damaged", "broken"]),
         ("mcp_rag_jwks_fetches_total", "outcome", &["changed", "unchanged", "failed"]),
         (
             "mcp_rag_tokens_total",

@@ -28,8 +28,9 @@ fn compare(hot: &Server, cold: &Server, asked: &Value) {
     assert_ne!(plan(&there), Some("hot"));
     assert_eq!(here["degraded"], json!([]));
     // What is scaled to 0…1 among few candidates differs by more than the similarities themselves.
-    let near =
-        |n: usize, a: &f64, b: &f64| (a - b).abs() < if n % 3 == 0 { 5e-4 } else { 2e-5 } * b.abs().max(1.0);
+    let near = |n: usize, a: &f64, b: &f64| {
+        (a - b).abs() < if n.is_multiple_of(3) { 5e-4 } else { 2e-5 } * b.abs().max(1.0)
+    };
     let (ours, theirs) = (scores(&here), scores(&there));
     let pairs = ours.iter().zip(&theirs).enumerate();
     let alike = ours.len() == theirs.len() && pairs.into_iter().all(|(n, (a, b))| near(n, a, b));

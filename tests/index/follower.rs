@@ -143,7 +143,7 @@ impl Follower {
                     document.title,
                     attributes["n"],
                     document.acl.join(","),
-                    document.expires_at.map_or(0, |at| at.unix_timestamp()),
+                    document.expires_at.map_or(0, time::OffsetDateTime::unix_timestamp),
                     chunk.id.0,
                     chunk.text,
                 ));

@@ -108,7 +108,7 @@ pub(super) async fn save(shared: &Arc<Shared>, entry: &Arc<Entry>) {
             tracing::debug!(tenant = %entry.key.0, collection = %entry.key.1, epoch, bytes, seconds, "a copy was written to disk");
         }
         Ok(Err(error)) => {
-            tracing::warn!(%error, folder = %shared.folder.display(), "a copy cannot be written to disk")
+            tracing::warn!(%error, folder = %shared.folder.display(), "a copy cannot be written to disk");
         }
         Err(error) => tracing::error!(%error, "a copy cannot be written to disk"),
     }

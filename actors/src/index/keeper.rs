@@ -54,7 +54,7 @@ impl Drop for Keeper {
 }
 
 impl Keeper {
-    pub(super) fn start(shared: Arc<Shared>, store: StoreHandle, lifeline: Lifeline) -> Self {
+    pub(super) fn start(shared: Arc<Shared>, store: StoreHandle, lifeline: &Lifeline) -> Self {
         // What an incarnation before was in the middle of is not to be trusted.
         for (key, entry) in shared.entries.load().iter() {
             if entry.changing.load(Ordering::Acquire) {

@@ -127,7 +127,7 @@ impl IndexHandle {
         }
         let kept = Arc::clone(&shared);
         let factory = move |lifeline: Lifeline| {
-            let keeper = Keeper::start(Arc::clone(&kept), store.clone(), lifeline);
+            let keeper = Keeper::start(Arc::clone(&kept), store.clone(), &lifeline);
             std::future::ready(Ok::<_, String>(keeper))
         };
         let handle = tree.start(tree.spec(NAME, 1), factory).await?;

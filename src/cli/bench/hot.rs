@@ -79,7 +79,7 @@ impl Hot {
         // PostgreSQL's own searches first, by a server that keeps nothing in memory.
         let cold = with(global, &[("index.memory_bytes", "0".to_owned())]);
         let server = ServerProcess::start(&cold, &settings, &scratch.path().join("cold.log")).await?;
-        let measured = interrupt.or(self.filtered(&cold, &settings, &made, &server)).await;
+        let measured = interrupt.or(Box::pin(self.filtered(&cold, &settings, &made, &server))).await;
         let stopped = server.stop().await;
         let beside = measured?;
         stopped?;
@@ -93,11 +93,10 @@ impl Hot {
         let stopped = server.stop().await;
         let filtered = measured?;
         stopped?;
-        report.filtered =
-            beside.into_iter().zip(filtered).map(|(cold, hot)| Filtered::new(cold, hot)).collect();
+        report.filtered = beside.iter().zip(&filtered).map(|(cold, hot)| Filtered::new(cold, hot)).collect();
         // What was written on the way out is there again.
         let server = ServerProcess::start(&hot, &settings, &scratch.path().join("again.log")).await?;
-        let again = interrupt.or(until_hot(&hot, &settings, &made.questions, &server)).await;
+        let again = interrupt.or(Box::pin(until_hot(&hot, &settings, &made.questions, &server))).await;
         let stopped = server.stop().await;
         report.loaded_s = again?.as_secs_f64();
         stopped?;

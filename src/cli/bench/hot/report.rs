@@ -38,7 +38,7 @@ pub(super) struct Filtered {
 }
 
 impl Filtered {
-    pub(super) fn new(cold: Selected, hot: Selected) -> Self {
+    pub(super) fn new(cold: &Selected, hot: &Selected) -> Self {
         let cells =
             cold.cells.iter().zip(&hot.cells).map(|((clients, cold), (_, hot))| (*clients, *cold, *hot));
         Self {
