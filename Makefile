@@ -1,5 +1,5 @@
 # Everything a newcomer needs is `make run` and `make test`; both do their own set-up.
-.PHONY: run test fuzz rolling disasters rotate-drill drills check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills verify-ops feed
+.PHONY: run test fuzz rolling disasters rotate-drill drills check lint fmt setup bench-embedder bench-scale bench-chroma documents clean-data chaos chaos-build soak kills verify-ops feed outage
 
 run: setup ## set up, build, start on embedded defaults, ingest the project's docs, show a search and an answer, stay up
 	cargo build --release --bin mcp-rag
@@ -82,6 +82,10 @@ kills: chaos-build ## kill -9 of workers KILLS times (1000) during one large ing
 feed: ## writers, rollbacks, deletions and kills for MINUTES (10); then what is in memory must be what PostgreSQL has
 	./scripts/setup.sh --test
 	FEED_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) cargo test -p mcp-rag --features failpoints --test index -- storm --nocapture
+
+outage: ## PostgreSQL away for MINUTES (10) under load; prints latencies with it and without
+	./scripts/setup.sh --test
+	OUTAGE_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) cargo test --test index -- outage --nocapture
 
 chaos-build:
 	./scripts/setup.sh --test

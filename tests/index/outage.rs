@@ -4,7 +4,9 @@
 use crate::support::{Server, eventually, ids};
 use crate::world::{World, documents, plan, warm};
 use serde_json::{Value, json};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 fn stage(found: &Value) -> (&str, &str, Option<u64>) {
     let first = &found["degraded"][0];
@@ -13,6 +15,36 @@ fn stage(found: &Value) -> (&str, &str, Option<u64>) {
         first["fallback"].as_str().unwrap_or_default(),
         first["age_ms"].as_u64(),
     )
+}
+
+/// How long it stays away beyond what the test needs; `make outage` asks for minutes.
+fn longer() -> Duration {
+    let asked = std::env::var("OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(asked.unwrap_or(0))
+}
+
+/// Latencies with PostgreSQL and without.
+#[derive(Default)]
+struct Latencies {
+    away: AtomicBool,
+    of: Mutex<[Vec<Duration>; 2]>,
+}
+
+impl Latencies {
+    fn note(&self, taken: Duration) {
+        let away = usize::from(self.away.load(Ordering::Relaxed));
+        self.of.lock().expect("no panic")[away].push(taken);
+    }
+
+    /// For whoever asked for a longer one: what is measured in so short a test says nothing.
+    #[expect(clippy::print_stderr, reason = "for whoever runs it longer")]
+    fn tell(&self) {
+        for (taken, when) in self.of.lock().expect("no panic").iter_mut().zip(["with it", "while it is away"]) {
+            taken.sort();
+            let at = |share: usize| taken.get(taken.len() * share / 100).copied().unwrap_or_default();
+            eprintln!("{when}: {} requests, p50 {:?}, p95 {:?}, p99 {:?}", taken.len(), at(50), at(95), at(99));
+        }
+    }
 }
 
 /// Never asked before, so that no cache has it.
@@ -28,8 +60,9 @@ fn while_postgresql_is_away_every_search_and_answer_is_given_and_marked_and_on_i
     cold.ingest_json("docs", &documents(60));
     warm(&hot, &["docs"]);
     let (stop, asked, failed) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let latencies = Latencies::default();
     std::thread::scope(|scope| {
-        let (hot, stop, asked, failed) = (&hot, &stop, &asked, &failed);
+        let (hot, stop, asked, failed, latencies) = (&hot, &stop, &asked, &failed, &latencies);
         for client in 0..4_usize {
             scope.spawn(move || {
                 for n in 0.. {
@@ -41,7 +74,9 @@ fn while_postgresql_is_away_every_search_and_answer_is_given_and_marked_and_on_i
                     if path == "/v1/answers" {
                         body = json!({"question": body["query"], "collections": ["docs"]});
                     }
+                    let sent = Instant::now();
                     let reply = hot.post(path, &body);
+                    latencies.note(sent.elapsed());
                     asked.fetch_add(1, Ordering::Relaxed);
                     if reply.status != 200 {
                         failed.fetch_add(1, Ordering::Relaxed);
@@ -51,6 +86,7 @@ fn while_postgresql_is_away_every_search_and_answer_is_given_and_marked_and_on_i
         }
         let so_far = || asked.load(Ordering::Relaxed);
         eventually("searches go on", || so_far() > 20);
+        std::thread::sleep(longer() / 10);
         // The last write before it: nobody's list of collections is of after it.
         hot.put_document(
             "docs",
@@ -59,8 +95,10 @@ fn while_postgresql_is_away_every_search_and_answer_is_given_and_marked_and_on_i
         )
         .ok(201);
         cluster.kill9();
+        latencies.away.store(true, Ordering::Relaxed);
         let began = so_far();
         eventually("searches go on without it", || so_far() > began + 40);
+        std::thread::sleep(longer());
         eventually("it is marked, with its age", || {
             let (stage, fallback, age) = {
                 let found = hot.search(&question(so_far()));
@@ -90,6 +128,9 @@ fn while_postgresql_is_away_every_search_and_answer_is_given_and_marked_and_on_i
         cluster.restart();
         stop.store(true, Ordering::Relaxed);
     });
+    if !longer().is_zero() {
+        latencies.tell();
+    }
     assert_eq!(failed.load(Ordering::Relaxed), 0, "of {} requests", asked.load(Ordering::Relaxed));
     back(&hot, &cold);
     drop((hot, cold, cluster));
@@ -101,15 +142,9 @@ fn back(hot: &Server, cold: &Server) {
         let body = json!({"text": "The whale of the return is new.", "title": "return"});
         Ok(cold.put_document("docs", "return", &body).status)
     });
-    let deleted = {
-        let mut token = None;
-        cold.until_ok("a deletion", |cold| {
-            Ok(cold.delete("/v1/collections/docs/documents/d0").status).inspect(|_| {})
-        });
-        let put = cold.put_document("docs", "token", &json!({"text": "The whale of the token."})).ok(201);
-        token.get_or_insert(put["consistency"].as_str().expect("a token").to_owned()).clone()
-    };
-    let all = json!({"query": "whale", "collections": ["docs"], "mode": "lexical", "top_k": 100, "consistency": deleted});
+    cold.until_ok("a deletion", |cold| Ok(cold.delete("/v1/collections/docs/documents/d0").status));
+    let put = cold.put_document("docs", "token", &json!({"text": "The whale of the token."})).ok(201);
+    let all = json!({"query": "whale", "collections": ["docs"], "mode": "lexical", "top_k": 100, "consistency": put["consistency"]});
     let (here, there) = (hot.search(&all), cold.search(&all));
     let sorted = |found: &Value| {
         let mut ids = ids(found);

@@ -91,9 +91,10 @@ pub(super) fn open_body(kind: Kind, question: &Question, collection: &str, top_k
 }
 
 /// Closes a body so that it is unlike any other: a least score below every score changes the cache's
-/// key and nothing else.
+/// key and nothing else. In sixteenths, which single precision tells apart up to the least that is allowed.
 pub(super) fn unique(open: &str, number: u64) -> String {
-    format!("{open},\"min_score\":-{}}}", number + 100)
+    let least = 100.0 + number as f64 / 16.0;
+    format!("{open},\"min_score\":-{least}}}")
 }
 
 #[cfg(test)]
