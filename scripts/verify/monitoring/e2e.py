@@ -152,11 +152,14 @@ class Run:
         return url, admin
 
     # What makes the metrics of what is only there once it has happened.
+    def traced(self, url):
+        return ask(f"{url}/v1/search", {"query": "what jumps?", "collections": ["facts"]}, traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")[0] == 200
+
     def traffic(self, url):
         ask(f"{url}/v1/collections", {"name": "facts"})
         for at in range(3):
             ask(f"{url}/v1/collections/facts/documents/fox{at}?wait=true", f"The fox {at} jumps over the lazy dog.".encode(), "PUT", content_type="text/markdown")
-        assert ask(f"{url}/v1/search", {"query": "what jumps?", "collections": ["facts"]}, traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")[0] == 200
+        assert self.traced(url)
         assert ask(f"{url}/v1/answers", {"question": "What does the fox jump over?", "collections": ["facts"]})[0] == 200
         ask(f"{url}/v1/search", {"query": "nothing", "collections": ["unknown"]})
         call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_collections", "arguments": {}}}
@@ -241,8 +244,9 @@ def drill(run, scrape_only):
             rule["health"] == "ok" or print(f"not ok - {rule['name']}: {rule.get('lastError')}") for group in query("rules").get("groups", []) for rule in group["rules"])
             and query("rules")["groups"])
         exemplars = lambda: query(f"query_exemplars?query=mcp_rag_http_request_seconds_bucket%7Broute%3D%22%2Fv1%2Fsearch%22%7D&start={time.time() - 600}&end={time.time() + 60}")
+        # A bucket keeps the newest alone: the request is made again until a scrape has come between it and another.
         until("a latency leads to its trace: query_exemplars has the id that the request had",
-              lambda: any(one["labels"]["trace_id"] == TRACE for series in exemplars() or [] for one in series["exemplars"]))
+              lambda: run.traced(url) and any(one["labels"]["trace_id"] == TRACE for series in exemplars() or [] for one in series["exemplars"]))
         until("the heartbeat is heard, with its token", lambda: any(path == "/mcp-rag" and token == "Bearer key-of-heartbeat-token" for path, _, token in Sink.got))
         # What fires while all is well would page every night; only that nobody reports backups is true here, and what this
         # machine's disk is like. Before the first scrape no server can be scraped, which in seconds is an alert.
