@@ -8,7 +8,7 @@ use mcp_rag_actors::supervise::failpoint::{self, Plan};
 use serde_json::json;
 
 /// Points an actor can have; background work passes the last one.
-const POINTS: [&str; 3] = ["job", "life", "work"];
+const POINTS: [&str; 5] = ["job", "life", "work", "look", "build"];
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.route("/failpoints", web::get().to(list)).route("/failpoints/{name}", web::put().to(arm));
@@ -25,7 +25,7 @@ async fn arm(state: Data<State>, name: Path<String>, plan: String) -> HttpRespon
             && (actor == "root" || state.tree.status().iter().any(|known| known.name == actor))
     });
     if !known {
-        return refuse("a point is named <actor>::job, <actor>::life, jobs::work or root::life".to_owned());
+        return refuse("a point is named <actor>::job, <actor>::life, jobs::work, index::look, index::build or root::life".to_owned());
     }
     match Plan::parse(&plan) {
         Ok(plan) => {

@@ -23,6 +23,8 @@ fn after_any_storm_of_writes_and_kills_what_is_in_memory_is_what_postgresql_has(
     std::thread::scope(|scope| {
         writers::start(scope, &cold, WRITERS, &stop, &done);
         writers::start(scope, &hot, WRITERS, &stop, &done);
+        // Also where a check fails: the scope waits for the writers.
+        let _over = writers::Over(&stop);
         let mut dice = Dice::new(9);
         let began = Instant::now();
         let (mut kills, mut asked) = (0, 0_u64);
@@ -45,7 +47,6 @@ fn after_any_storm_of_writes_and_kills_what_is_in_memory_is_what_postgresql_has(
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        stop.store(true, Ordering::Relaxed);
     });
     settled(&cold);
     compare(&hot, &cold);

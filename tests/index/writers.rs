@@ -22,6 +22,15 @@ pub(crate) struct Done {
     pub(crate) killed: AtomicUsize,
 }
 
+/// Tells the writers to end when it ends.
+pub(crate) struct Over<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Starts `count` writers of the collection `docs`, which end when they are told to.
 pub(crate) fn start<'s>(
     scope: &'s Scope<'s, '_>,
