@@ -39,10 +39,17 @@ impl Latencies {
     /// For whoever asked for a longer one: what is measured in so short a test says nothing.
     #[expect(clippy::print_stderr, reason = "for whoever runs it longer")]
     fn tell(&self) {
-        for (taken, when) in self.of.lock().expect("no panic").iter_mut().zip(["with it", "while it is away"]) {
+        for (taken, when) in self.of.lock().expect("no panic").iter_mut().zip(["with it", "while it is away"])
+        {
             taken.sort();
             let at = |share: usize| taken.get(taken.len() * share / 100).copied().unwrap_or_default();
-            eprintln!("{when}: {} requests, p50 {:?}, p95 {:?}, p99 {:?}", taken.len(), at(50), at(95), at(99));
+            eprintln!(
+                "{when}: {} requests, p50 {:?}, p95 {:?}, p99 {:?}",
+                taken.len(),
+                at(50),
+                at(95),
+                at(99)
+            );
         }
     }
 }
