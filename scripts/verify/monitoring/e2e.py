@@ -151,10 +151,10 @@ class Run:
         until(f"the server {name} is ready", ready)
         return url, admin
 
-    # What makes the metrics of what is only there once it has happened.
     def traced(self, url):
         return ask(f"{url}/v1/search", {"query": "what jumps?", "collections": ["facts"]}, traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")[0] == 200
 
+    # What makes the metrics of what is only there once it has happened.
     def traffic(self, url):
         ask(f"{url}/v1/collections", {"name": "facts"})
         for at in range(3):
