@@ -167,6 +167,7 @@ fn main() {
                         now: 0,
                         limit: 10,
                         candidates: 50,
+                        words: None,
                     };
                     let began = Instant::now();
                     let hits = search(&[&collection], &wanted, &mut scratch).expect("searched");

@@ -42,6 +42,8 @@ pub(crate) struct Held {
     pub(crate) documents: Documents,
     pub(crate) attributes: Attributes,
     pub(crate) lexical: Lexical,
+    /// How often what is visible has changed.
+    pub(crate) change: u64,
     /// Whether `dense` may have vectors of chunks that are not visible.
     pub(crate) changing: bool,
 }
@@ -199,6 +201,7 @@ impl Collection {
                 held.attributes.insert(&about, &slots);
             }
             held.lexical.settle(&statistics);
+            held.change += 1;
             before
         };
         self.discard(&before.map(|before| before.slots).unwrap_or_default());
@@ -217,6 +220,7 @@ impl Collection {
 
     fn amend(&self, about: &About) {
         let held = &mut *self.held.write();
+        held.change += 1;
         let Some(Record { slots, body, .. }) = held.documents.hide(about.id).inspect(|before| {
             held.attributes.remove(&before.about(), &before.slots);
         }) else {

@@ -28,5 +28,5 @@ mod snapshot;
 pub use bitmap::Bitmap;
 pub use change::{About, Change, Chunk, Document};
 pub use collection::{Collection, Counts, HotError};
-pub use search::{Hit, Mode, Scratch, Search, Term, search};
+pub use search::{Hit, Mode, Scratch, Search, Term, Words, search, words};
 pub use sight::Sight;

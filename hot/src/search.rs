@@ -3,12 +3,13 @@
 mod fuse;
 mod legs;
 
-use crate::collection::{Collection, HotError};
+use crate::collection::{Collection, Held, HotError};
 use crate::dense::{self, Effort};
 use crate::filter::Filter;
 use crate::lexical;
 use crate::sight::Sight;
-use legs::{Place, Searching};
+use legs::{Found, Place, Searching};
+use parking_lot::RwLockReadGuard;
 use serde_json::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Search<'a> {
     pub limit: usize,
     /// What each leg contributes to the fusion.
     pub candidates: usize,
+    /// What [`words`] found for this same search, before its vector was there.
+    pub words: Option<&'a Words>,
 }
 
 /// A term of the query in one collection.
@@ -69,6 +72,14 @@ pub struct Hit {
     pub updated_at: i64,
 }
 
+/// One leg's part in a hybrid search.
+#[derive(Debug, Default)]
+pub struct Words {
+    /// Of each collection, by its id, after which change.
+    after: Vec<(i64, u64)>,
+    found: Vec<Found>,
+}
+
 /// What a searching thread uses again and again.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -77,6 +88,13 @@ pub struct Scratch {
     slots: Vec<u32>,
     scores: Vec<f64>,
     block: Vec<u8>,
+}
+
+/// What the lexical leg gives to a hybrid search, while its vector is still being made.
+pub fn words(collections: &[&Collection], search: &Search<'_>, scratch: &mut Scratch) -> Words {
+    let locked = locked(collections);
+    let found = Searching::new(&locked, search).lexical(search.candidates, scratch);
+    Words { after: after(&locked), found }
 }
 
 /// The best chunks, best first: as many as `limit` wherever there are as many. Each collection is searched once, however often it is named.
@@ -88,12 +106,7 @@ pub fn search(
     search: &Search<'_>,
     scratch: &mut Scratch,
 ) -> Result<Vec<Hit>, HotError> {
-    // In one order, or two searches and two changes could wait for each other.
-    let mut collections = collections.to_vec();
-    collections.sort_unstable_by_key(|collection| collection.id);
-    collections.dedup_by_key(|collection| collection.id);
-    let locked: Vec<_> =
-        collections.into_iter().map(|collection| (collection, collection.held.read())).collect();
+    let locked = locked(collections);
     let searching = Searching::new(&locked, search);
     let mode = if search.vector.is_some() { search.mode } else { Mode::Lexical };
     let best: Vec<Ranked> = match mode {
@@ -112,13 +125,31 @@ pub fn search(
         }
         Mode::Hybrid => {
             let depth = search.candidates;
-            let (near, found) = (searching.dense(depth, scratch)?, searching.lexical(depth, scratch));
+            let near = searching.dense(depth, scratch)?;
+            let found = match search.words {
+                Some(words) if words.after == after(&locked) => words.found.clone(),
+                _ => searching.lexical(depth, scratch),
+            };
             let mut both = searching.both(near, found, scratch)?;
             fuse::fuse(&mut both, search.limit);
             both
         }
     };
     best.iter().map(|ranked| searching.hit(ranked, &mut scratch.block)).collect()
+}
+
+type Locked<'a> = (&'a Collection, RwLockReadGuard<'a, Held>);
+
+/// In one order, or two searches and two changes could wait for each other.
+fn locked<'a>(collections: &[&'a Collection]) -> Vec<Locked<'a>> {
+    let mut collections = collections.to_vec();
+    collections.sort_unstable_by_key(|collection| collection.id);
+    collections.dedup_by_key(|collection| collection.id);
+    collections.into_iter().map(|collection| (collection, collection.held.read())).collect()
+}
+
+fn after(locked: &[Locked<'_>]) -> Vec<(i64, u64)> {
+    locked.iter().map(|(collection, held)| (collection.id, held.change)).collect()
 }
 
 /// A chunk that is, or may be, among the results.

@@ -15,6 +15,7 @@ mod refine;
 mod response;
 #[cfg(test)]
 mod testing;
+mod vectors;
 
 use super::catalog::Selection;
 use super::rerank::in_order;
@@ -23,20 +24,21 @@ use crate::error::{Code, Error};
 use cursor::{Cursor, MOST_GIVEN};
 use hot::{Answered, Way};
 use key::Key;
-use mcp_rag_actors::embedder::{Embed, Purpose};
-use mcp_rag_actors::remote::ModelError;
-use mcp_rag_actors::store::{Collection, Filter, Found, Mode, Plan, SearchChunks, Sight, Source, TermKey};
+use futures_util::future;
+use mcp_rag_actors::store::{Collection, Filter, Found, Mode, Plan, Sight, Source, TermKey};
 use mcp_rag_actors::supervise::CallError;
 use mcp_rag_actors::trace::TARGET;
 use mcp_rag_text::analyze::analyze;
 use mcp_rag_text::language::Language;
 use options::Options;
 pub use response::{Degradation, Scores, SearchResponse, SearchResult, Span};
+use queries::Asking;
 use response::{Timings, encode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::{Instrument, info_span, instrument};
+use vectors::Vectors;
 
 /// Longest query, in bytes; only its first 256 tokens are embedded.
 pub const MAX_QUERY_BYTES: usize = 32 * 1024;
@@ -95,7 +97,11 @@ impl Room for Admitted {
 }
 
 pub(super) fn millis(since: Instant) -> f64 {
-    (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
+    in_millis(since.elapsed())
+}
+
+fn in_millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
 impl Rag {
@@ -218,71 +224,34 @@ impl Rag {
         let collections = selection.collections.as_slice();
         let mut degraded = Vec::new();
         let queries = self.queries(query, caller, &mut degraded).await;
-        let mut mode = query.mode;
-        // The vectors and the space they are compared in stay together: a switch meanwhile changes neither.
-        let embeddings = match (query.mode, &query.embedding, &selection.space) {
-            (Mode::Lexical, ..) => Vec::new(),
-            (Mode::Dense | Mode::Hybrid, _, None) => {
-                mode = Mode::Lexical; // nothing was ever embedded
-                Vec::new()
-            }
-            (Mode::Dense | Mode::Hybrid, Some(vector), Some(space)) => {
-                vec![(vector.clone(), Arc::clone(space))]
-            }
-            (Mode::Dense | Mode::Hybrid, None, Some(space)) => {
-                let texts = queries.asked.iter().map(|one| one.text.clone().unwrap_or_default()).collect();
-                // Half of what is left stays for the search without it.
-                let within = caller.deadline.capped(caller.deadline.remaining() / 2);
-                let embed = async {
-                    let model = self.models.of(&space.spec).ok_or(ModelError::NotConfigured)?;
-                    model.embed(Embed { texts, purpose: Purpose::Query }, within).await
-                };
-                match embed.instrument(info_span!(target: TARGET, "embed")).await {
-                    Ok(vectors) => vectors.into_iter().map(|vector| (vector, Arc::clone(space))).collect(),
-                    Err(error) => {
-                        mode = Mode::Lexical;
-                        tracing::debug!(%error, "the query was not embedded");
-                        degraded.push(Degradation::new("embedder", error.reason(), "lexical"));
-                        Vec::new()
-                    }
-                }
-            }
-        };
+        // Without a space nothing was ever embedded.
+        let mode = if selection.space.is_some() { query.mode } else { Mode::Lexical };
         let (wanted, rerank) = self.candidates(depth(query), query, selection.switches, &mut degraded);
         let limit = window::reach(wanted, collections);
-        let embed_ms = millis(began);
-        let searched = Instant::now();
-        let ef = self.ef(mode, limit, selection.all_chunks);
-        let settings = self.settings();
-        let (candidates, oversampling) =
-            (settings.search.candidates.max(limit), settings.search.oversampling);
-        let documents = collections.iter().map(|collection| collection.documents).sum();
-        let chunks = collections.iter().map(|collection| collection.chunks).sum();
+        let mut asking = self.asking(query, &queries, mode, selection, caller, limit);
+        let vectors = self.vectors(query, &queries, mode, selection, caller.deadline);
+        let here = async {
+            let copies = self.copies(query, mode, selection, caller).await?;
+            if let Some(copies) = copies.as_ref().filter(|_| mode == Mode::Hybrid && query.embedding.is_none()) {
+                asking.iter_mut().for_each(|asking| asking.words = copies.words(&asking.search));
+            }
+            Ok::<_, Error>(copies)
+        };
+        // What needs no vector is done while they are made.
+        let (vectors, copies) = future::join(vectors, here).await;
+        let mut copies = copies?;
+        let Vectors { mode, vectors, failed, at: searched } = vectors;
+        if let Some(failed) = failed {
+            degraded.push(failed);
+            copies = self.copies(query, mode, selection, caller).await?;
+            asking.iter_mut().for_each(Asking::by_words_alone);
+        }
+        asking.iter_mut().zip(vectors).for_each(|(asking, vector)| asking.search.embedding = Some(vector));
+        let embed_ms = in_millis(searched - began);
         let store = self.store.seeing(selection.sight.clone());
-        let copies = self.copies(query, mode, selection, caller).await?;
-        let filter = seen(query.filter.as_ref(), selection);
-        let mut embeddings = embeddings.into_iter();
-        let searches = queries.asked.iter().map(|asked| {
-            let search = SearchChunks {
-                tenant: caller.tenant,
-                collections: collections.iter().map(|collection| collection.id).collect(),
-                mode,
-                embedding: embeddings.next(),
-                terms: asked.text.as_deref().map(|text| term_keys(text, collections)).unwrap_or_default(),
-                filter: filter.clone(),
-                limit,
-                oversampling,
-                candidates,
-                ef: Some(ef),
-                documents,
-                chunks,
-                all_chunks: selection.all_chunks,
-            };
-            (search, asked.weight)
-        });
         let find = info_span!(target: TARGET, "find", mode = mode.as_str(), plan = tracing::field::Empty);
         let way = Way { copies: copies.as_ref(), store: &store, deadline: caller.deadline };
-        let searching = self.find(searches.collect(), mode, &way).instrument(find.clone());
+        let searching = self.find(asking, mode, &way).instrument(find.clone());
         let (Found { hits, plan, complete }, source) = searching.await?;
         find.record("plan", plan.map(Plan::as_str));
         match source {

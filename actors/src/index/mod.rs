@@ -22,8 +22,9 @@ mod ready;
 mod settings;
 mod status;
 
+pub use mcp_rag_hot::HotError;
 pub use mcp_rag_hot::dense::Effort;
-pub use ready::{Needs, Readiness, Ready};
+pub use ready::{Needs, Readiness, Ready, Words};
 pub use settings::IndexSettings;
 pub use status::{CopyStatus, IndexStatus};
 

@@ -152,7 +152,7 @@ impl Ready {
     }
 
     /// What the store's statement would find; `recall` is the share of the nearest that it is to find, or how many
-    /// candidates are looked at.
+    /// candidates are looked at. `words` are of the same search.
     ///
     /// # Errors
     /// What is kept is not to be used: the store answers.
@@ -161,23 +161,13 @@ impl Ready {
         search: &SearchChunks,
         sight: &Sight,
         effort: Effort,
+        words: Option<&Words>,
     ) -> Result<Found, hot::HotError> {
-        let names = convert::names(sight);
-        let terms = convert::terms(search);
-        let wanted = hot::Search {
-            mode: convert::mode(search.mode),
-            vector: search.embedding.as_ref().map(|(vector, _)| vector.as_slice()),
-            effort,
-            terms: &terms,
-            filter: search.filter.as_ref(),
-            sight: convert::sight(sight, &names),
-            now: convert::now(),
-            limit: usize::from(search.limit),
-            candidates: usize::from(search.candidates),
-        };
-        let collections: Vec<&hot::Collection> =
-            self.entries.iter().map(|entry| entry.collection.as_ref()).collect();
-        let hits = SCRATCH.with_borrow_mut(|scratch| hot::search(&collections, &wanted, scratch))?;
+        let now = words.map_or_else(convert::now, |words| words.now);
+        let (effort, words) = (effort, words.map(|words| &words.found));
+        let hits = self.ask(search, sight, now, |collections, wanted, scratch| {
+            hot::search(collections, &hot::Search { effort, words, ..wanted }, scratch)
+        })?;
         metrics::counter!("mcp_rag_index_searches_total", "outcome" => "hot").increment(1);
         Ok(Found {
             hits: hits.into_iter().map(convert::hit).collect(),
@@ -185,4 +175,46 @@ impl Ready {
             complete: true,
         })
     }
+
+    /// The lexical leg of a hybrid search whose vector is not there yet.
+    #[must_use]
+    pub fn words(&self, search: &SearchChunks, sight: &Sight) -> Words {
+        let now = convert::now();
+        let found = self.ask(search, sight, now, |collections, wanted, scratch| {
+            hot::words(collections, &wanted, scratch)
+        });
+        Words { now, found }
+    }
+
+    fn ask<T>(
+        &self,
+        search: &SearchChunks,
+        sight: &Sight,
+        now: i64,
+        ask: impl FnOnce(&[&hot::Collection], hot::Search<'_>, &mut hot::Scratch) -> T,
+    ) -> T {
+        let names = convert::names(sight);
+        let terms = convert::terms(search);
+        let wanted = hot::Search {
+            mode: convert::mode(search.mode),
+            vector: search.embedding.as_ref().map(|(vector, _)| vector.as_slice()),
+            effort: Effort::Exact,
+            terms: &terms,
+            filter: search.filter.as_ref(),
+            sight: convert::sight(sight, &names),
+            now,
+            limit: usize::from(search.limit),
+            candidates: usize::from(search.candidates),
+            words: None,
+        };
+        let collections: Vec<&hot::Collection> =
+            self.entries.iter().map(|entry| entry.collection.as_ref()).collect();
+        SCRATCH.with_borrow_mut(|scratch| ask(&collections, wanted, scratch))
+    }
+}
+
+/// What [`Ready::words`] found, and at what time.
+pub struct Words {
+    now: i64,
+    found: hot::Words,
 }

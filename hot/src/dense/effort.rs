@@ -65,6 +65,12 @@ const STEP: f32 = 1.2;
 const STEPS: i32 = 16;
 
 impl Dense {
+    /// For a search that fetches more than `k` and must find the wanted share of the `k` nearest alone.
+    pub fn effort_for(&self, k: usize, effort: Effort) -> Effort {
+        let Effort::Recall(recall) = effort else { return effort };
+        Effort::Candidates(candidates(recall, k, self.len(), self.calibration.factor()))
+    }
+
     /// Searches for a sample of queries, exactly and not, and from now on keeps as many candidates as they took for the
     /// wanted recall at `k`. Real queries are the sample to use. Takes the time of an exact search for each.
     pub fn calibrate<Q: AsRef<[f32]>>(

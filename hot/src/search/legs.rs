@@ -62,7 +62,12 @@ impl<'a> Searching<'a> {
             // Where nothing is being changed and nothing is kept out, there is nothing to ask of each.
             let all = matches!(one.allowed, Cow::Borrowed(_)) && !one.held.changing;
             let allowed = (!all).then_some(one.allowed.as_ref());
-            let hits = dense.search(vector, limit, self.search.effort, allowed, &mut scratch.dense)?;
+            // The recall is of what is returned; what that is chosen among may lack some at its end.
+            let effort = match self.search.limit {
+                returned if returned < limit => dense.effort_for(returned, self.search.effort),
+                _ => self.search.effort,
+            };
+            let hits = dense.search(vector, limit, effort, allowed, &mut scratch.dense)?;
             found.extend(
                 hits.into_iter()
                     .map(|hit| Found { place: self.place(at, hit.slot), score: hit.similarity.into() }),

@@ -2,7 +2,9 @@
 
 use crate::given::base;
 use crate::searches::all;
-use mcp_rag_hot::{About, Change, Chunk, Collection, Document, Mode, Scratch, Search, Term, search};
+use mcp_rag_hot::{
+    About, Change, Chunk, Collection, Document, Mode, Scratch, Search, Term, search, words,
+};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const CHANGES: i64 = 300;
@@ -29,11 +31,13 @@ fn a_search_never_sees_a_part_of_a_change() {
     let collection = Collection::new(1, Some(4));
     collection.apply(&version(7, 0)).expect("applied");
     let (over, searches) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let look = |mode: Mode| {
+    let look = |mode: Mode, early: bool| {
         let mut scratch = Scratch::default();
         let terms = [Term { collection: 1, base: base(1), count: 1.0 }];
         while !over.load(Ordering::Relaxed) {
             let asked = Search { mode, ..all(&[1.0, 0.1, 0.0, 0.0], &terms) };
+            let words = early.then(|| words(&[&collection], &asked, &mut scratch));
+            let asked = Search { words: words.as_ref(), ..asked };
             let hits = search(&[&collection], &asked, &mut scratch).expect("searched");
             let number: i64 = hits.first().expect("there is always one").text.parse().expect("a number");
             assert!(hits.iter().all(|hit| hit.text == hits[0].text), "two versions at once");
@@ -43,7 +47,8 @@ fn a_search_never_sees_a_part_of_a_change() {
     };
     std::thread::scope(|scope| {
         let look = &look;
-        let threads = [Mode::Dense, Mode::Lexical, Mode::Hybrid].map(|mode| scope.spawn(move || look(mode)));
+        let ways = [(Mode::Dense, false), (Mode::Lexical, false), (Mode::Hybrid, false), (Mode::Hybrid, true)];
+        let threads = ways.map(|(mode, early)| scope.spawn(move || look(mode, early)));
         for number in 1..=CHANGES {
             collection.apply(&version(7, number)).expect("applied");
         }

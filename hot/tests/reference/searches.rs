@@ -3,7 +3,7 @@
 use crate::given::{DIMENSIONS, NAMES, changes, filter, query};
 use crate::model::{Model, top};
 use mcp_rag_hot::dense::Effort;
-use mcp_rag_hot::{Change, Collection, Document, Hit, Mode, Scratch, Search, Sight, Term, search};
+use mcp_rag_hot::{Change, Collection, Document, Hit, Mode, Scratch, Search, Sight, Term, search, words};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
@@ -18,6 +18,7 @@ pub(crate) fn all<'a>(vector: &'a [f32], terms: &'a [Term]) -> Search<'a> {
         now: -1,
         limit: 100,
         candidates: 100,
+        words: None,
     }
 }
 
@@ -83,6 +84,24 @@ proptest! {
         prop_assert_eq!(documents, model.documents.len());
         prop_assert_eq!(chunks, model.chunks().count() as i64);
         prop_assert_eq!(length, model.chunks().map(|(_, chunk)| i64::from(chunk.length)).sum::<i64>());
+    }
+
+    #[test]
+    fn words_found_before_the_vector_count_until_something_changes(
+        changes in changes(), (vector, terms) in query(), late in 0_usize..3, limit in 1_usize..12,
+        named in prop::sample::subsequence(NAMES.as_slice(), 0..=2),
+    ) {
+        let collection = Collection::new(1, Some(DIMENSIONS));
+        let (before, after) = changes.split_at(changes.len().saturating_sub(late));
+        before.iter().for_each(|change| collection.apply(change).expect("applied"));
+        let terms: Vec<Term> = terms.into_iter().map(|(base, count)| Term { collection: 1, base, count }).collect();
+        let asked = Search { limit, sight: Sight::Named(&named), ..all(&vector, &terms) };
+        let early = words(&[&collection], &Search { vector: None, ..asked.clone() }, &mut Scratch::default());
+        after.iter().for_each(|change| collection.apply(change).expect("applied"));
+        let find = |words| {
+            search(&[&collection], &Search { words, ..asked.clone() }, &mut Scratch::default()).expect("searched")
+        };
+        prop_assert_eq!(find(Some(&early)), find(None));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::lab::{Lab, STEP};
 use super::load::number_of;
 use super::made::Made;
 use super::measure::{self, Asked, CLIENTS};
+use super::memory;
 use super::pgbench::Pgbench;
 use super::requests::{self, Kind, Question, open_body};
 use super::scale::{self, COLLECTION, Loaded};
@@ -16,11 +17,10 @@ use super::source::Source;
 use super::synthetic::{PER_DOCUMENT, Recipe};
 use super::traffic::{self, Expect, Measured};
 use crate::cli::Global;
-use crate::cli::client::Client;
 use crate::cli::ingest::progress;
 use crate::config::Settings;
 use crate::rag::effort;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use mcp_rag_actors::embedder::{Embed, Purpose};
 use mcp_rag_actors::resilience::Deadline;
@@ -35,8 +35,6 @@ const TOP_K: u16 = 10;
 const RECALL_QUESTIONS: usize = 100;
 /// A chunk of so many, by an attribute of its document.
 const SELECTIONS: [(&str, usize); 3] = [("tenth", 10), ("hundredth", 100), ("thousandth", 1_000)];
-/// A collection of a million is read and linked by then.
-const MADE_WITHIN: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Hot {
@@ -77,16 +75,13 @@ impl Hot {
         let mut report =
             Report { chunks: self.chunks, source: source.name, embedder_ms, ..Report::default() };
         // PostgreSQL's own searches first, by a server that keeps nothing in memory.
-        let cold = with(global, &[("index.memory_bytes", "0".to_owned())]);
+        let cold = memory::without(global);
         let server = ServerProcess::start(&cold, &settings, &scratch.path().join("cold.log")).await?;
         let measured = interrupt.or(Box::pin(self.filtered(&cold, &settings, &made, &server))).await;
         let stopped = server.stop().await;
         let beside = measured?;
         stopped?;
-        let hot = with(
-            global,
-            &[("index.memory_bytes", (16_usize << 30).to_string()), ("index.min_searches", "1".to_owned())],
-        );
+        let hot = memory::with(global);
         let server = ServerProcess::start(&hot, &settings, &scratch.path().join("hot.log")).await?;
         let measuring = self.measure(&hot, &settings, &made, &loaded, &server, scratch.path(), &mut report);
         let measured = interrupt.or(Box::pin(measuring)).await;
@@ -96,7 +91,7 @@ impl Hot {
         report.filtered = beside.iter().zip(&filtered).map(|(cold, hot)| Filtered::new(cold, hot)).collect();
         // What was written on the way out is there again.
         let server = ServerProcess::start(&hot, &settings, &scratch.path().join("again.log")).await?;
-        let again = interrupt.or(Box::pin(until_hot(&hot, &settings, &made.questions, &server))).await;
+        let again = interrupt.or(Box::pin(memory::until_there(&hot, &settings, &made.questions, &server))).await;
         let stopped = server.stop().await;
         report.loaded_s = again?.as_secs_f64();
         stopped?;
@@ -115,8 +110,8 @@ impl Hot {
         report: &mut Report,
     ) -> Result<Vec<Selected>> {
         let Made { recipe, questions } = made;
-        report.built_s = until_hot(global, settings, questions, server).await?.as_secs_f64();
-        let client = open(global, settings, server).await?;
+        report.built_s = memory::until_there(global, settings, questions, server).await?.as_secs_f64();
+        let client = memory::client(global, settings, server).await?;
         let system = client.json(Method::GET, "/v1/system", None).await?;
         report.bytes = system["index"]["bytes"].as_u64().unwrap_or_default();
         let address = server.base.trim_start_matches("http://").to_owned();
@@ -144,7 +139,7 @@ impl Hot {
         made: &Made,
         server: &ServerProcess,
     ) -> Result<Vec<Selected>> {
-        let client = open(global, settings, server).await?;
+        let client = memory::client(global, settings, server).await?;
         let sample: Vec<&Question> = made.questions.iter().take(RECALL_QUESTIONS).collect();
         let mut all = Vec::new();
         for (key, every) in SELECTIONS {
@@ -186,42 +181,6 @@ pub(super) struct Selected {
     plan: String,
     recall: f64,
     cells: Vec<(usize, Measured)>,
-}
-
-/// With further settings, which win.
-fn with(global: &Global, sets: &[(&str, String)]) -> Global {
-    let mut global = global.clone();
-    global.overrides.extend(sets.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
-    global
-}
-
-async fn open(global: &Global, settings: &Settings, server: &ServerProcess) -> Result<Client> {
-    let global = Global { server: Some(server.base.clone()), ..global.clone() };
-    Client::open(&global, settings.clone()).await
-}
-
-/// From the first search until one is answered in memory.
-async fn until_hot(
-    global: &Global,
-    settings: &Settings,
-    questions: &[Question],
-    server: &ServerProcess,
-) -> Result<Duration> {
-    let client = open(global, settings, server).await?;
-    let question = questions.first().context("no questions")?;
-    let began = Instant::now();
-    let mut number = 1_000_000;
-    while began.elapsed() < MADE_WITHIN {
-        number += 1;
-        let body = requests::unique(&open_body(Kind::Dense, question, COLLECTION, TOP_K), number);
-        let answer = client.json(Method::POST, "/v1/search", Some(&serde_json::from_str(&body)?)).await?;
-        if answer["timings"]["plan"] == "hot" {
-            client.close().await;
-            return Ok(began.elapsed());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    bail!("the collection was not taken into memory within {MADE_WITHIN:?}; the server's log says why")
 }
 
 /// Milliseconds that the embedder alone takes for a question, at the median.

@@ -20,6 +20,7 @@ mod load;
 mod made;
 mod mcp;
 mod measure;
+mod memory;
 mod mixed;
 mod pgbench;
 mod quotas;
@@ -77,8 +78,8 @@ impl Bench {
         settings.auth.jwt.issuer = None;
         let mut interrupt = Interrupt::new()?;
         let mut global = global.clone();
-        if !matches!(self, Self::Hot(_)) {
-            // What is measured is PostgreSQL's path; `bench hot` is about the other one.
+        if !matches!(self, Self::Hot(_) | Self::Chroma(_)) {
+            // What is measured is PostgreSQL's path; the other two set their servers' memory themselves.
             settings.index.memory_bytes = 0;
             global.overrides.push(("index.memory_bytes".to_owned(), "0".to_owned()));
         }

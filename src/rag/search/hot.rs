@@ -1,12 +1,13 @@
 //! Where a search is answered: in memory, where copies of all its collections are new enough; else by PostgreSQL. While that
 //! is away copies answer whatever their age, and the response says so.
 
+use super::queries::Asking;
 use super::{Degradation, SearchQuery};
 use crate::error::Error;
 use crate::rag::catalog::Selection;
 use crate::rag::consistency::needed;
 use crate::rag::{Caller, Rag};
-use mcp_rag_actors::index::{Effort, Needs, Readiness, Ready};
+use mcp_rag_actors::index::{Effort, HotError, Needs, Readiness, Ready, Words};
 use mcp_rag_actors::resilience::Deadline;
 use mcp_rag_actors::store::{Found, Mode, SearchChunks, Sight, Source, StoreHandle};
 
@@ -81,12 +82,27 @@ impl Rag {
     }
 }
 
+impl Copies {
+    /// The lexical leg of a hybrid search that will be answered here.
+    pub(super) fn words(&self, search: &SearchChunks) -> Option<Words> {
+        self.are_asked().then(|| self.ready.words(search, &self.sight))
+    }
+
+    fn are_asked(&self) -> bool {
+        self.fresh || (self.away.is_some() && self.seeing)
+    }
+
+    fn search(&self, search: &SearchChunks, words: Option<&Words>) -> Result<Found, HotError> {
+        self.ready.search(search, &self.sight, self.effort, words)
+    }
+}
+
 impl Way<'_> {
-    pub(super) async fn find(&self, search: SearchChunks) -> Result<(Found, Answered), Error> {
+    pub(super) async fn find(&self, asking: Asking) -> Result<(Found, Answered), Error> {
+        let Asking { search, words, .. } = asking;
         let Some(copies) = self.copies else { return self.ask(search).await };
-        let away = copies.away.is_some() && copies.seeing;
-        if copies.fresh || away {
-            match copies.ready.search(&search, &copies.sight, copies.effort) {
+        if copies.are_asked() {
+            match copies.search(&search, words.as_ref()) {
                 Ok(found) => return Ok((found, Answered::Copies(copies.away.clone()))),
                 Err(error) => tracing::error!(%error, "a copy cannot be searched"),
             }
@@ -95,8 +111,7 @@ impl Way<'_> {
         match (self.ask(search).await, standby) {
             // Found out only now.
             (Err(error), Some(search)) if error.is_temporary() => {
-                let found =
-                    copies.ready.search(&search, &copies.sight, copies.effort).map_err(|_| error.clone())?;
+                let found = copies.search(&search, None).map_err(|_| error.clone())?;
                 let away = Degradation::hot(error.code.as_str(), copies.ready.age());
                 Ok((found, Answered::Copies(Some(away))))
             }

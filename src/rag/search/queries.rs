@@ -2,9 +2,11 @@
 
 use super::fuse::{self, List};
 use super::hot::{Answered, Way};
-use super::{Degradation, Error, SearchQuery};
+use super::{Degradation, Error, SearchQuery, seen, term_keys};
+use crate::rag::catalog::Selection;
 use crate::rag::{Caller, Rag};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use mcp_rag_actors::index::Words;
 use mcp_rag_actors::store::{Found, Mode, SearchChunks, Source};
 use mcp_rag_actors::trace::TARGET;
 use std::time::Duration;
@@ -19,6 +21,22 @@ const AT_ONCE: usize = 3;
 pub(super) struct Asked {
     pub(super) text: Option<String>,
     pub(super) weight: f32,
+}
+
+/// One of the searches that a search is made of.
+pub(super) struct Asking {
+    pub(super) search: SearchChunks,
+    pub(super) weight: f32,
+    /// Its lexical leg, if that was found before its vector.
+    pub(super) words: Option<Words>,
+}
+
+impl Asking {
+    /// Its vector will not come.
+    pub(super) fn by_words_alone(&mut self) {
+        self.search.mode = Mode::Lexical;
+        self.words = None;
+    }
 }
 
 /// The queries of one search, its own first.
@@ -84,23 +102,58 @@ impl Rag {
         Queries { asked, rewritten }
     }
 
+    /// The searches for `limit` chunks, one for each query; without their vectors.
+    pub(super) fn asking(
+        &self,
+        query: &SearchQuery,
+        queries: &Queries,
+        mode: Mode,
+        selection: &Selection,
+        caller: &Caller,
+        limit: u16,
+    ) -> Vec<Asking> {
+        let collections = selection.collections.as_slice();
+        let settings = &self.settings().search;
+        let filter = seen(query.filter.as_ref(), selection);
+        let one = |asked: &Asked| {
+            let search = SearchChunks {
+                tenant: caller.tenant,
+                collections: collections.iter().map(|collection| collection.id).collect(),
+                mode,
+                embedding: None,
+                terms: asked.text.as_deref().map(|text| term_keys(text, collections)).unwrap_or_default(),
+                filter: filter.clone(),
+                limit,
+                oversampling: settings.oversampling,
+                candidates: settings.candidates.max(limit),
+                ef: Some(self.ef(mode, limit, selection.all_chunks)),
+                documents: collections.iter().map(|collection| collection.documents).sum(),
+                chunks: collections.iter().map(|collection| collection.chunks).sum(),
+                all_chunks: selection.all_chunks,
+            };
+            Asking { search, weight: asked.weight, words: None }
+        };
+        queries.asked.iter().map(one).collect()
+    }
+
     /// What the searches find together; most often it is one.
     pub(super) async fn find(
         &self,
-        mut searches: Vec<(SearchChunks, f32)>,
+        mut searches: Vec<Asking>,
         mode: Mode,
         way: &Way<'_>,
     ) -> Result<(Found, Answered), Error> {
         if searches.len() < 2 {
-            let Some((search, _)) = searches.pop() else {
+            let Some(asking) = searches.pop() else {
                 let nothing = Found { hits: Vec::new(), plan: None, complete: true };
                 return Ok((nothing, Answered::Store(Source::Writer)));
             };
-            return way.find(search).await;
+            return way.find(asking).await;
         }
-        let limit = searches.iter().map(|(search, _)| usize::from(search.limit)).max().unwrap_or_default();
-        let one = |(search, weight)| async move {
-            let (found, answered) = way.find(search).await?;
+        let limit = searches.iter().map(|one| usize::from(one.search.limit)).max().unwrap_or_default();
+        let one = |asking: Asking| async move {
+            let weight = asking.weight;
+            let (found, answered) = way.find(asking).await?;
             Ok::<_, Error>((found, weight, answered))
         };
         let found: Vec<(Found, f32, Answered)> =

@@ -1,6 +1,6 @@
 //! `bench chroma`: the same vectors, texts and questions in both servers, asked by the same clients in turns.
 //!
-//! Our searches keep as many candidates as it takes to find no less than Chroma does.
+//! Both keep the collection in memory. Our searches keep as many candidates as it takes to find no less than Chroma does.
 
 mod api;
 mod report;
@@ -12,6 +12,7 @@ use super::lab::Lab;
 use super::load::number_of;
 use super::made::Made;
 use super::measure::CLIENTS;
+use super::memory;
 use super::requests::{Kind, Question, open_body, unique};
 use super::scale::{COLLECTION, prepare};
 use super::source::Source;
@@ -124,7 +125,7 @@ impl Beside {
         let chunks = self.chunks as usize;
         let chroma = Chroma::open(&self.chroma, COLLECTION, self.chroma_ef).await?;
         let loaded_s = chroma.load(&made.recipe, chunks).await?;
-        let sample: Vec<&Question> = made.questions.iter().take(RECALL_QUESTIONS).collect();
+        let sample = questions_of(made);
         let right = Restriction::ALL
             .map(|only| exact::nearest(&made.recipe, chunks, &sample, usize::from(TOP_K), |n| only.keeps(n)));
         let mut theirs = [0.0; 3];
@@ -135,7 +136,8 @@ impl Beside {
             }
             *recall = exact::recall(&found, right);
         }
-        let (server, ef, ours) = self.as_good(global, settings, &sample, &right, theirs[0], scratch).await?;
+        let global = &memory::with(global);
+        let (server, ef, ours) = self.as_good(global, settings, made, &right, theirs[0], scratch).await?;
         let cells = self.cells(&server, &chroma, &made.questions).await;
         server.stop().await?;
         Ok(Report {
@@ -158,20 +160,21 @@ impl Beside {
         &self,
         global: &Global,
         settings: &Settings,
-        sample: &[&Question],
+        made: &Made,
         right: &[Vec<Vec<usize>>; 3],
         wanted: f64,
         scratch: &Path,
     ) -> Result<(ServerProcess, u16, [f64; 3])> {
+        let sample = questions_of(made);
         for ef in EFS {
             let mut with_ef = global.clone();
             with_ef.overrides.push(("search.ef_search".to_owned(), ef.to_string()));
             let server = ServerProcess::start(&with_ef, settings, &scratch.join("server.log")).await?;
-            let reached = Global { server: Some(server.base.clone()), ..global.clone() };
-            let client = Client::open(&reached, settings.clone()).await?;
+            memory::until_there(&with_ef, settings, &made.questions, &server).await?;
+            let client = memory::client(&with_ef, settings, &server).await?;
             let mut ours = [0.0; 3];
             for ((only, right), recall) in Restriction::ALL.into_iter().zip(right).zip(&mut ours) {
-                *recall = exact::recall(&search_all(&client, sample, only).await?, right);
+                *recall = exact::recall(&search_all(&client, &sample, only).await?, right);
                 if *recall < wanted && matches!(only, Restriction::None) {
                     break;
                 }
@@ -218,6 +221,11 @@ impl Beside {
         bar.finish_and_clear();
         Ok(rows)
     }
+}
+
+/// Those by which the recall is measured.
+fn questions_of(made: &Made) -> Vec<&Question> {
+    made.questions.iter().take(RECALL_QUESTIONS).collect()
 }
 
 async fn search_all(client: &Client, sample: &[&Question], only: Restriction) -> Result<Vec<Vec<usize>>> {
