@@ -22,20 +22,20 @@ use super::rerank::in_order;
 use super::{Caller, Rag, window};
 use crate::error::{Code, Error};
 use cursor::{Cursor, MOST_GIVEN};
+use futures_util::future;
 use hot::{Answered, Way};
 use key::Key;
-use futures_util::future;
 use mcp_rag_actors::store::{Collection, Filter, Found, Mode, Plan, Sight, Source, TermKey};
 use mcp_rag_actors::supervise::CallError;
 use mcp_rag_actors::trace::TARGET;
 use mcp_rag_text::analyze::analyze;
 use mcp_rag_text::language::Language;
 use options::Options;
-pub use response::{Degradation, Scores, SearchResponse, SearchResult, Span};
 use queries::Asking;
+pub use response::{Degradation, Scores, SearchResponse, SearchResult, Span};
 use response::{Timings, encode};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tracing::{Instrument, info_span, instrument};
 use vectors::Vectors;
@@ -140,7 +140,8 @@ impl Rag {
             }
             None => {
                 room.take()?;
-                if switches.cache {
+                // What others found a moment ago may be older than what this caller must see.
+                if cacheable {
                     self.search_once(&key, &query, &selection, caller, began).await?
                 } else {
                     self.search_now(&key, &query, &selection, caller, began).await?
@@ -171,7 +172,7 @@ impl Rag {
         caller: &Caller,
         began: Instant,
     ) -> Result<SearchResponse, Error> {
-        let mine = AtomicBool::new(false);
+        let (mine, found) = (AtomicBool::new(false), OnceLock::new());
         let fly = async {
             mine.store(true, Ordering::Relaxed);
             let mut response = self.search_now(key, query, selection, caller, began).await?;
@@ -179,13 +180,21 @@ impl Rag {
                 && let Some(entry) = encode(&mut response)
             {
                 self.cache.put(key.cache.clone(), entry).await;
+                // Whoever flies along reads what was kept.
+                let _ = found.set(std::mem::take(&mut response.results));
             }
             Ok::<_, Error>(Arc::new(response))
         };
         let shared = self.flights.try_get_with(key.cache.clone(), fly);
         let late = || Error::from(CallError::Timeout);
         match tokio::time::timeout_at(caller.deadline.instant().into(), shared).await.map_err(|_| late())? {
-            Ok(response) => Ok(SearchResponse::clone(&response)),
+            Ok(response) => {
+                let response = SearchResponse::clone(&response);
+                Ok(match found.into_inner() {
+                    Some(results) => SearchResponse { results, ..response },
+                    None => response,
+                })
+            }
             // Whoever searched for us had less time than we have.
             Err(error) if error.code == Code::DeadlineExceeded && !mine.load(Ordering::Relaxed) => {
                 self.search_now(key, query, selection, caller, began).await
@@ -232,7 +241,9 @@ impl Rag {
         let vectors = self.vectors(query, &queries, mode, selection, caller.deadline);
         let here = async {
             let copies = self.copies(query, mode, selection, caller).await?;
-            if let Some(copies) = copies.as_ref().filter(|_| mode == Mode::Hybrid && query.embedding.is_none()) {
+            if let Some(copies) =
+                copies.as_ref().filter(|_| mode == Mode::Hybrid && query.embedding.is_none())
+            {
                 asking.iter_mut().for_each(|asking| asking.words = copies.words(&asking.search));
             }
             Ok::<_, Error>(copies)

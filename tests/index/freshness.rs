@@ -1,14 +1,11 @@
 //! Read your writes: on the same server always, on another one with what the write answered.
 
 use crate::support::{Server, ids};
+use crate::witness::token;
 use crate::world::{World, documents, plan, warm};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-fn token(reply: &Value) -> String {
-    reply["consistency"].as_str().unwrap_or_else(|| panic!("a token: {reply}")).to_owned()
-}
 
 /// Whether a document's own word finds it.
 fn finds(server: &Server, word: &str, id: &str, consistency: Option<&str>) -> (bool, bool) {
@@ -52,7 +49,7 @@ fn whoever_writes_finds_it_written_and_deleted_on_either_server_under_load() {
                     assert!(found, "{word} was written");
                     note(memory);
                     let deleted = at.delete(&Server::document_path("docs", &id)).ok(200);
-                    let token = self::token(&deleted);
+                    let token = crate::witness::token(&deleted);
                     let (found, memory) = finds(hot, &word, &id, there.then_some(&token));
                     assert!(!found, "{word} was deleted");
                     note(memory);

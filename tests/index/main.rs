@@ -13,5 +13,6 @@ mod freshness;
 mod life;
 mod outage;
 mod storm;
+mod witness;
 mod world;
 mod writers;

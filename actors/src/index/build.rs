@@ -45,7 +45,7 @@ pub(super) async fn build(
         Changes::Gone | Changes::Lost | Changes::Part { .. } => return Err(Ended::Gone.into()),
     };
     if !is_kept(head.space.as_ref()) {
-        return Err(Ended::Space.into());
+        return Err(Ended::Precise.into());
     }
     let dimensions = dimensions(head.space.as_ref());
     let chunks = usize::try_from(head.chunks).unwrap_or(usize::MAX);

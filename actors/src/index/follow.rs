@@ -23,6 +23,8 @@ pub(super) enum Ended {
     Gone,
     #[error("another embedding space is searched now")]
     Space,
+    #[error("the space that is searched has vectors of full precision, which are not kept in memory")]
+    Precise,
     /// A fault of ours.
     #[error("it holds {held:?} documents, chunks and terms where the collection has {wanted:?}")]
     Differs { held: [i64; 3], wanted: [i64; 3] },
@@ -37,6 +39,7 @@ impl Ended {
         match self {
             Self::Gone => "gone",
             Self::Space => "space",
+            Self::Precise => "precise",
             Self::Differs { .. } => "differs",
             Self::Hot(_) => "damaged",
             Self::Memory => "memory",

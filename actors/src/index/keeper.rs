@@ -168,7 +168,7 @@ impl Work {
                         tracing::error!(tenant = %key.0, collection = %key.1, error = %ended, "a copy was wrong and is made anew");
                     }
                     Ended::Gone => {}
-                    Ended::Space | Ended::Memory => {
+                    Ended::Space | Ended::Precise | Ended::Memory => {
                         tracing::info!(tenant = %key.0, collection = %key.1, reason = %ended, "a copy is made anew");
                     }
                 }
@@ -253,6 +253,8 @@ impl Work {
                 tracing::debug!(%error, "a collection cannot be read for now");
                 tokio::time::sleep(AWAY).await;
             }
+            // Under our hands, as with the first document of all: the next attempt is about the new one.
+            Err(FollowError::Ended(Ended::Space)) => tokio::time::sleep(AWAY).await,
             Err(FollowError::Ended(ended)) => {
                 tracing::info!(tenant = %key.0, collection = %key.1, reason = %ended, "a collection is not kept in memory");
                 self.shared.missed().refuse(key, Instant::now() + REFUSED);

@@ -2,9 +2,7 @@
 
 use crate::given::base;
 use crate::searches::all;
-use mcp_rag_hot::{
-    About, Change, Chunk, Collection, Document, Mode, Scratch, Search, Term, search, words,
-};
+use mcp_rag_hot::{About, Change, Chunk, Collection, Document, Mode, Scratch, Search, Term, search, words};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const CHANGES: i64 = 300;
@@ -47,7 +45,8 @@ fn a_search_never_sees_a_part_of_a_change() {
     };
     std::thread::scope(|scope| {
         let look = &look;
-        let ways = [(Mode::Dense, false), (Mode::Lexical, false), (Mode::Hybrid, false), (Mode::Hybrid, true)];
+        let ways =
+            [(Mode::Dense, false), (Mode::Lexical, false), (Mode::Hybrid, false), (Mode::Hybrid, true)];
         let threads = ways.map(|(mode, early)| scope.spawn(move || look(mode, early)));
         for number in 1..=CHANGES {
             collection.apply(&version(7, number)).expect("applied");

@@ -91,7 +91,8 @@ impl Hot {
         report.filtered = beside.iter().zip(&filtered).map(|(cold, hot)| Filtered::new(cold, hot)).collect();
         // What was written on the way out is there again.
         let server = ServerProcess::start(&hot, &settings, &scratch.path().join("again.log")).await?;
-        let again = interrupt.or(Box::pin(memory::until_there(&hot, &settings, &made.questions, &server))).await;
+        let again =
+            interrupt.or(Box::pin(memory::until_there(&hot, &settings, &made.questions, &server))).await;
         let stopped = server.stop().await;
         report.loaded_s = again?.as_secs_f64();
         stopped?;

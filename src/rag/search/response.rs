@@ -5,6 +5,7 @@ use crate::flags::SWITCHED_OFF;
 use crate::quotas::Spent;
 use bytes::Bytes;
 use mcp_rag_actors::store::Plan;
+use serde::ser::Error as _;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -148,6 +149,8 @@ fn is_zero(count: &u32) -> bool {
 /// How the JSON of a response without results begins.
 const EMPTY: &[u8] = b"{\"results\":[]";
 const BEGIN: &[u8] = b"{\"results\":";
+/// What the JSON of a result usually has beside its text, in bytes.
+const BESIDE_TEXT: usize = 700;
 
 impl SearchResponse {
     /// The documented JSON. Results that were kept are copied, not read and written again: they are nearly all of it.
@@ -207,13 +210,30 @@ pub(super) fn decode(entry: &Bytes) -> Option<SearchResponse> {
 /// Writes the results' JSON, once: for the cache's entry, which this gives, and for the client.
 pub(super) fn encode(response: &mut SearchResponse) -> Option<Bytes> {
     let results = std::mem::take(&mut response.results);
-    let head = serde_json::to_vec(&HeadRef { response, until: response.until });
+    let texts: usize = results.iter().map(|result| result.text.len() + BESIDE_TEXT).sum();
+    let mut entry = Vec::with_capacity(texts + BESIDE_TEXT);
+    let written = write(response, &results, &mut entry);
     response.results = results;
-    let (head, results) = (head.ok()?, serde_json::to_vec(&response.results).ok()?);
-    let length = u32::try_from(head.len()).ok()?.to_le_bytes();
-    let entry = Bytes::from([&length[..], &head, &results].concat());
-    response.kept = Some(entry.slice(length.len() + head.len()..));
+    let kept = written.ok()?;
+    let entry = Bytes::from(entry);
+    response.kept = Some(entry.slice(kept..));
     Some(entry)
+}
+
+/// Where in the entry the results begin.
+fn write(
+    response: &SearchResponse,
+    results: &[SearchResult],
+    entry: &mut Vec<u8>,
+) -> serde_json::Result<usize> {
+    const LENGTH: usize = size_of::<u32>();
+    entry.extend([0; LENGTH]);
+    serde_json::to_writer(&mut *entry, &HeadRef { response, until: response.until })?;
+    let kept = entry.len();
+    let length = u32::try_from(kept - LENGTH).map_err(serde_json::Error::custom)?;
+    entry[..LENGTH].copy_from_slice(&length.to_le_bytes());
+    serde_json::to_writer(entry, results)?;
+    Ok(kept)
 }
 
 #[cfg(test)]
