@@ -38,8 +38,7 @@ impl Ended {
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Gone => "gone",
-            Self::Space => "space",
-            Self::Precise => "precise",
+            Self::Space | Self::Precise => "space",
             Self::Differs { .. } => "differs",
             Self::Hot(_) => "damaged",
             Self::Memory => "memory",
