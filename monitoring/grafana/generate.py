@@ -120,6 +120,19 @@ DASHBOARDS = {
             graph("Since the write-ahead log was archived", "The objective is less than 15 minutes, while something is written.", "s", (f"time() - {gauge('mcp_rag_wal_archived_timestamp_seconds')}", "since")),
             graph("Since the last backup", "One is made each day.", "s", ("mcp_rag:backup_age:seconds", "since")),
         ],
+        "Hot index": [
+            stat("Searches answered in memory", "Of those that were not cached.", "percentunit", of(rate("mcp_rag_index_searches_total", 'outcome="hot"'), rate("mcp_rag_index_searches_total"))),
+            stat("Copies that were wrong, last day", "A fault of ours: they were made anew. Report it.", "none",
+                 f'sum(increase(mcp_rag_index_drops_total{{{NS}, reason=~"differs|damaged"}}[1d]))', steps=[(None, "green"), (1, "red")]),
+            graph("Searches by who answered", "`absent`: not kept. `behind`: PostgreSQL was asked for what is newer.", "reqps",
+                  (rate("mcp_rag_index_searches_total", by="outcome"), "{{outcome}}"), fillOpacity=20, stacking={"mode": "normal"}),
+            graph("Memory of the copies", "By process, at most index.memory_bytes.", "bytes", (gauge("mcp_rag_index_bytes", "instance"), "{{instance}}")),
+            graph("Age of the copy that is furthest behind", "About index.poll_ms; it grows while PostgreSQL is away.", "s", (gauge("mcp_rag_index_lag_seconds", "instance"), "{{instance}}")),
+            graph("Documents taken in", "What the feed brings.", "none", (rate("mcp_rag_index_changes_total"), "documents")),
+            graph("Copies made, given up", "Again and again: they take turns for too little memory.", "none",
+                  (f"sum by (outcome) (increase(mcp_rag_index_builds_total{{{NS}}}[$__rate_interval])) > 0", "build {{outcome}}"),
+                  (f"sum by (reason) (increase(mcp_rag_index_drops_total{{{NS}}}[$__rate_interval])) > 0", "given up: {{reason}}"), drawStyle="bars"),
+        ],
     }),
     "ingestion": ("mcp-rag: ingestion", {
         "Queue": [
