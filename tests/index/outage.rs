@@ -152,6 +152,8 @@ fn back(hot: &Server, cold: &Server) {
     cold.until_ok("a deletion", |cold| Ok(cold.delete("/v1/collections/docs/documents/d0").status));
     let put = cold.put_document("docs", "token", &json!({"text": "The whale of the token."})).ok(201);
     let all = json!({"query": "whale", "collections": ["docs"], "mode": "lexical", "top_k": 100, "consistency": put["consistency"]});
+    // After a long one it looks for the database every few seconds: until it has found it, what it cannot have seen it refuses.
+    hot.until_ok("what was written elsewhere", |hot| Ok(hot.post("/v1/search", &all).status));
     let (here, there) = (hot.search(&all), cold.search(&all));
     let sorted = |found: &Value| {
         let mut ids = ids(found);

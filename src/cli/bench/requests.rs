@@ -35,6 +35,9 @@ impl Kind {
     }
 }
 
+/// Where the number goes of a query that no embedder has seen.
+const NUMBER: &str = "(number)";
+
 /// One question: words, and a vector near those of real questions.
 pub(super) struct Question {
     pub(super) text: String,
@@ -79,8 +82,10 @@ pub(super) fn open_body(kind: Kind, question: &Question, collection: &str, top_k
         Kind::Lexical => "lexical",
         Kind::HybridVector | Kind::HybridText => "hybrid",
     });
-    if kind != Kind::Dense {
-        body["query"] = Value::from(question.text.as_str());
+    match kind {
+        Kind::Dense => {}
+        Kind::Lexical | Kind::HybridVector => body["query"] = Value::from(question.text.as_str()),
+        Kind::HybridText => body["query"] = Value::from(format!("{} {NUMBER}", question.text)),
     }
     if matches!(kind, Kind::Dense | Kind::HybridVector) {
         body["embedding"] = json!(question.embedding);
@@ -92,9 +97,12 @@ pub(super) fn open_body(kind: Kind, question: &Question, collection: &str, top_k
 
 /// Closes a body so that it is unlike any other: a least score below every score changes the cache's
 /// key and nothing else. In sixteenths, which single precision tells apart up to the least that is allowed.
+/// A query that is to be embedded is another one, too.
 pub(super) fn unique(open: &str, number: u64) -> String {
     let least = 100.0 + number as f64 / 16.0;
-    format!("{open},\"min_score\":-{least}}}")
+    let (before, after) = open.split_once(NUMBER).unwrap_or((open, ""));
+    let number = if after.is_empty() { String::new() } else { number.to_string() };
+    format!("{before}{number}{after},\"min_score\":-{least}}}")
 }
 
 #[cfg(test)]
@@ -111,6 +119,7 @@ mod tests {
             assert_ne!(first, second, "{kind:?}");
             assert!(first["min_score"].as_f64().unwrap() < -1.0);
             assert_eq!(first["embedding"], second["embedding"]);
+            assert_eq!(first["query"] != second["query"], kind == Kind::HybridText, "{kind:?}");
         }
     }
 }
