@@ -8,7 +8,8 @@ export default ({url, token}) =>
 			await page.goto(`${url}/#/system`);
 			await sees(page, ".badge.good", "All is well");
 			await context.setOffline(true);
-			await sees(page, "#connection .notice", "the server cannot be reached. Trying again in");
+			// Long enough for a click to come before it tries by itself.
+			await sees(page, "#connection .notice", /the server cannot be reached. Trying again in ([6-9]|\d\d) s/);
 			await context.setOffline(false);
 			await page.getByRole("button", {name: "Try now"}).click();
 			await page.locator("#connection .notice").waitFor({state: "detached"});
