@@ -4,11 +4,14 @@
 //! A posting is a slot and, in the low six bits, the term's count in the chunk, as in the database's keys.
 
 mod kept;
+mod lengths;
 mod query;
 mod terms;
 mod top;
+mod window;
 
 use crate::codec::{Reader, Writer};
+use lengths::Lengths;
 pub(crate) use query::Query;
 use std::collections::HashMap;
 use terms::Terms;
@@ -23,8 +26,8 @@ pub(crate) const MOST_SLOTS: usize = 1 << (u32::BITS - COUNT_BITS);
 #[derive(Debug, Default)]
 pub(crate) struct Lexical {
     terms: Terms,
-    /// By slot: the chunk's length in terms, and which terms it has, so that it can be taken out again.
-    lengths: Vec<u32>,
+    lengths: Lengths,
+    /// By slot: which terms the chunk has, so that it can be taken out again.
     own: Vec<Box<[u8]>>,
     chunks: i64,
     length: i64,
@@ -42,12 +45,11 @@ impl Lexical {
     /// Adds a chunk's postings; it counts when it is [settled](Self::settle).
     pub(crate) fn stage(&mut self, slot: u32, keys: &[i64], length: i32) {
         let at = slot as usize;
-        if at >= self.lengths.len() {
-            self.lengths.resize(at + 1, 0);
+        if at >= self.own.len() {
             self.own.resize(at + 1, Box::default());
         }
         let length = u32::try_from(length).unwrap_or(0);
-        self.lengths[at] = length;
+        self.lengths.set(slot, length);
         let mut own: Vec<u32> = keys
             .iter()
             .map(|key| {
@@ -82,7 +84,7 @@ impl Lexical {
                 let at = *slot as usize;
                 let own = self.own.get(at).map_or(&[][..], |own| own);
                 terms_of(own).for_each(|term| *change.frequencies.entry(term).or_default() += times);
-                change.length += times * i64::from(self.lengths.get(at).copied().unwrap_or(0));
+                change.length += times * i64::from(self.lengths.of(*slot));
                 change.chunks += times;
             }
         }
@@ -103,7 +105,7 @@ impl Lexical {
         let own = self.own.get(at).map_or(&[][..], |own| own);
         let mut keys: Vec<i64> = terms_of(own).filter_map(|term| self.terms.key(term, slot)).collect();
         keys.sort_unstable();
-        let length = self.lengths.get(at).copied().unwrap_or(0);
+        let length = self.lengths.of(slot);
         (keys, i32::try_from(length).unwrap_or(i32::MAX))
     }
 
@@ -121,7 +123,7 @@ impl Lexical {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         self.terms.memory_bytes()
-            + self.lengths.capacity() * size_of::<u32>()
+            + self.lengths.memory_bytes()
             + self.own.capacity() * size_of::<Box<[u8]>>()
             + self.own.iter().map(|own| own.len()).sum::<usize>()
     }

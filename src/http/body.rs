@@ -6,7 +6,7 @@ use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::future::Future;
@@ -114,6 +114,38 @@ pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserialize
     }
 
     deserializer.deserialize_map(Object(PhantomData))
+}
+
+/// A vector, with room for a usual one from the start: growing costs as much as reading it.
+pub(crate) fn vector<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<f32>>, D::Error> {
+    /// Dimensions that most models do not exceed.
+    const USUAL: usize = 1024;
+
+    struct Numbers(Vec<f32>);
+
+    impl<'de> Visitor<'de> for Numbers {
+        type Value = Self;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of numbers")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut numbers: A) -> Result<Self, A::Error> {
+            self.0.reserve(USUAL);
+            while let Some(number) = numbers.next_element()? {
+                self.0.push(number);
+            }
+            Ok(self)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Numbers {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_seq(Self(Vec::new()))
+        }
+    }
+
+    Ok(Option::<Numbers>::deserialize(deserializer)?.map(|numbers| numbers.0))
 }
 
 /// A value that was parsed already, under the same rules.

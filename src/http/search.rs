@@ -1,7 +1,7 @@
 pub(crate) mod options;
 
 use super::admission::Ticket;
-use super::body::Json;
+use super::body::{self, Json};
 use super::shapes::{CollectionNames, Filter};
 use super::{ApiError, Principal, State, resource};
 use crate::error::Error;
@@ -84,6 +84,7 @@ pub(crate) struct SearchRequest {
     pub(crate) degrade: Degrade,
     /// A vector in place of the embedded text in the dense leg.
     #[schema(min_items = 1)]
+    #[serde(default, deserialize_with = "body::vector")]
     pub(crate) embedding: Option<Vec<f32>>,
     /// Have the chat model add queries that mean the same; without one the response is marked degraded.
     #[serde(default)]

@@ -141,10 +141,12 @@ impl Rag {
             None => {
                 room.take()?;
                 // What others found a moment ago may be older than what this caller must see.
-                if cacheable {
-                    self.search_once(&key, &query, &selection, caller, began).await?
-                } else {
+                if !cacheable {
                     self.search_now(&key, &query, &selection, caller, began).await?
+                } else if self.is_quick(&query, &selection, caller) {
+                    self.search_and_keep(&key, &query, &selection, caller, began).await?
+                } else {
+                    self.search_once(&key, &query, &selection, caller, began).await?
                 }
             }
         };
@@ -162,6 +164,32 @@ impl Rag {
         Ok(response)
     }
 
+    /// Whether a search asks nobody but memory: it is done sooner than another's is waited for.
+    fn is_quick(&self, query: &SearchQuery, selection: &Selection, caller: &Caller) -> bool {
+        let embeds = query.embedding.is_none() && query.mode != Mode::Lexical;
+        let asks = embeds || query.rerank || query.options.rewrite || query.options.refines();
+        let collections = selection.collections.iter().map(|collection| collection.id);
+        !asks && self.index.holds(caller.tenant, collections)
+    }
+
+    /// The cache has the result afterwards, if it is whole.
+    async fn search_and_keep(
+        &self,
+        key: &Key,
+        query: &SearchQuery,
+        selection: &Selection,
+        caller: &Caller,
+        began: Instant,
+    ) -> Result<SearchResponse, Error> {
+        let mut response = self.search_now(key, query, selection, caller, began).await?;
+        if response.degraded.is_empty()
+            && let Some(entry) = encode(&mut response)
+        {
+            self.cache.put(key.cache.clone(), entry).await;
+        }
+        Ok(response)
+    }
+
     /// Callers that ask the same at the same time share one search, so that an expired entry of the
     /// cache, or a database that is back, is not asked the same thing a hundred times.
     async fn search_once(
@@ -175,11 +203,8 @@ impl Rag {
         let (mine, found) = (AtomicBool::new(false), OnceLock::new());
         let fly = async {
             mine.store(true, Ordering::Relaxed);
-            let mut response = self.search_now(key, query, selection, caller, began).await?;
-            if response.degraded.is_empty()
-                && let Some(entry) = encode(&mut response)
-            {
-                self.cache.put(key.cache.clone(), entry).await;
+            let mut response = self.search_and_keep(key, query, selection, caller, began).await?;
+            if response.kept.is_some() {
                 // Whoever flies along reads what was kept.
                 let _ = found.set(std::mem::take(&mut response.results));
             }
@@ -244,6 +269,8 @@ impl Rag {
             if let Some(copies) =
                 copies.as_ref().filter(|_| mode == Mode::Hybrid && query.embedding.is_none())
             {
+                // Whoever passes the texts on may have been woken on this very core: it goes first.
+                std::thread::yield_now();
                 asking.iter_mut().for_each(|asking| asking.words = copies.words(&asking.search));
             }
             Ok::<_, Error>(copies)

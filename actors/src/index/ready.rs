@@ -51,6 +51,13 @@ impl IndexHandle {
         !self.shared.entries.load().is_empty()
     }
 
+    /// Whether copies of all of these are here, however new.
+    #[must_use]
+    pub fn holds(&self, tenant: TenantId, collections: impl IntoIterator<Item = CollectionId>) -> bool {
+        let entries = self.shared.entries.load();
+        collections.into_iter().all(|collection| entries.contains_key(&(tenant, collection)))
+    }
+
     /// The copies of some collections; those that are not new enough are waited for, for a moment.
     ///
     /// # Cancel safety

@@ -39,13 +39,14 @@ impl<M: Compute> Queue<M> {
 
     pub(super) fn push(&self, items: impl IntoIterator<Item = Item<M>>, urgent: bool) {
         let mut state = self.state();
-        if urgent {
-            state.urgent.extend(items);
-        } else {
-            state.bulk.extend(items);
-        }
+        let State { urgent: ahead, bulk, .. } = &mut *state;
+        let line = if urgent { ahead } else { bulk };
+        let before = line.len();
+        line.extend(items);
+        let added = line.len() - before;
         drop(state);
-        self.changed.notify_all();
+        // A thread that finds nothing to do would only take time from the one that does.
+        if added == 1 { self.changed.notify_one() } else { self.changed.notify_all() }
     }
 
     /// Ends every wait; what still waits is dropped, which its callers notice.

@@ -120,9 +120,10 @@ impl Dense {
         let here = self.vectors.read();
         let norm = here.round(query, &mut scratch.rounded)?;
         here.find(query, k, effort, self.calibration.factor(), allowed, scratch);
-        let candidates = scratch.pool.entries().iter().map(|entry| entry.slot());
-        let hit = |slot| Hit { slot, similarity: here.cosine(&scratch.rounded, norm, slot) };
-        let mut hits: Vec<Hit> = candidates.map(hit).collect();
+        let slots: Vec<u32> = scratch.pool.entries().iter().map(|entry| entry.slot()).collect();
+        let cosines = here.cosines(&scratch.rounded, norm, &slots);
+        let mut hits: Vec<Hit> =
+            slots.iter().zip(cosines).map(|(slot, similarity)| Hit { slot: *slot, similarity }).collect();
         if k < hits.len() {
             hits.select_nth_unstable_by(k, Hit::better_first);
             hits.truncate(k);
@@ -136,7 +137,8 @@ impl Dense {
         let here = self.vectors.read();
         let mut rounded = Vec::new();
         let norm = here.round(query, &mut rounded)?;
-        let one = |slot: &u32| here.alive.contains(*slot).then(|| here.cosine(&rounded, norm, *slot));
-        Ok(slots.iter().map(one).collect())
+        let alive: Vec<u32> = slots.iter().copied().filter(|slot| here.alive.contains(*slot)).collect();
+        let mut cosines = here.cosines(&rounded, norm, &alive);
+        Ok(slots.iter().map(|slot| here.alive.contains(*slot).then(|| cosines.next()).flatten()).collect())
     }
 }

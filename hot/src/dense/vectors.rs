@@ -1,13 +1,16 @@
 //! The vectors themselves, in both forms, and the graph over them.
 
 use super::DenseError;
-use super::kernel::{Isa, Line, PER_LINE};
+use super::kernel::{Isa, Line, PER_LINE, prefetch};
 use super::links::{LINKS, Links};
 use super::pages::Rows;
 use super::quantise::{Quantiser, length};
 use crate::Bitmap;
 use half::f16;
 use std::io;
+
+/// Vectors that are on their way from memory while one is compared.
+const AHEAD: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Vectors {
@@ -90,9 +93,20 @@ impl Vectors {
         if norm.is_finite() && norm > 0.0 { Ok(norm) } else { Err(DenseError::NoDirection) }
     }
 
-    /// The cosine of a query, rounded to halves and with its norm, and a vector.
-    pub(super) fn cosine(&self, query: &[f32], norm: f32, slot: u32) -> f32 {
-        let (across, own) = self.isa.products(query, self.halves.row(slot));
-        across / (norm * own.sqrt())
+    /// The cosine of a query, rounded to halves and with its norm, and each of these vectors.
+    pub(super) fn cosines<'a>(
+        &'a self,
+        query: &'a [f32],
+        norm: f32,
+        slots: &'a [u32],
+    ) -> impl Iterator<Item = f32> + 'a {
+        slots.iter().take(AHEAD).for_each(|slot| prefetch(self.halves.row(*slot)));
+        slots.iter().enumerate().map(move |(at, slot)| {
+            if let Some(next) = slots.get(at + AHEAD) {
+                prefetch(self.halves.row(*next));
+            }
+            let (across, own) = self.isa.products(query, self.halves.row(*slot));
+            across / (norm * own.sqrt())
+        })
     }
 }

@@ -14,9 +14,9 @@ impl Lexical {
             head.number(self.lengths.len() as u64);
             head.number(self.terms.all().len() as u64);
         })?;
-        for (length, own) in self.lengths.iter().zip(&self.own) {
+        for (slot, own) in (0..).zip(&self.own) {
             frames.record(|writer| {
-                writer.number((*length).into());
+                writer.number(self.lengths.of(slot).into());
                 writer.bytes(own);
             })?;
         }
@@ -25,21 +25,21 @@ impl Lexical {
 
     pub(crate) fn load<R: Read>(source: &mut Source<R>, slots: usize) -> io::Result<Self> {
         let (chunks, length, own, count) = source.record(|head| {
-            Ok((head.signed()?, head.signed()?, head.small::<usize>()?, head.small::<u32>()?))
+            Ok((head.signed()?, head.signed()?, head.small::<u32>()?, head.small::<u32>()?))
         })?;
-        if own > slots {
+        if own as usize > slots {
             return Err(damaged());
         }
         let mut lexical = Self { chunks, length, ..Self::default() };
-        for _ in 0..own {
+        for slot in 0..own {
             let (length, own) = source.record(|reader| Ok((reader.small()?, Box::from(reader.bytes()?))))?;
-            lexical.lengths.push(length);
+            lexical.lengths.set(slot, length);
             lexical.own.push(own);
         }
         let mut terms = Vec::new();
         for _ in 0..count {
             let term = source.record(read)?;
-            if term.postings.last().is_some_and(|last| (last >> COUNT_BITS) as usize >= own) {
+            if term.postings.last().is_some_and(|last| last >> COUNT_BITS >= own) {
                 return Err(damaged());
             }
             terms.push(term);
@@ -69,8 +69,10 @@ fn read(reader: &mut Reader<'_>) -> Result<Term, Damaged> {
         *shortest = reader.small()?;
     }
     term.most = reader.small()?;
-    let mut last = 0_u32;
-    for _ in 0..reader.number()? {
+    let (mut last, count) = (0_u32, reader.small::<usize>()?);
+    // No more than there can be, whatever the number says; and no room to spare, since most of the memory is here.
+    term.postings.reserve_exact(count.min(reader.0.len()));
+    for _ in 0..count {
         last = last.checked_add(reader.small()?).ok_or(Damaged)?;
         term.postings.push(last);
     }

@@ -1,11 +1,10 @@
 //! A query's terms with what each is worth, and the score of single chunks.
 
+use super::lengths::Lengths;
 use super::{COUNT_BITS, COUNT_MASK, Lexical};
 
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
-/// Lengths whose norm is computed once for each query.
-const USUAL: u32 = 512;
 /// Sums of bounds are compared with sums of scores: neither may be wrong by its rounding.
 const MARGIN: f64 = 1.0 + 1e-9;
 
@@ -30,8 +29,9 @@ pub(super) struct Weighed<'a> {
 /// What a chunk's length weighs against its counts.
 #[derive(Debug)]
 pub(super) struct Norms<'a> {
+    /// Of each short length.
     usual: Vec<f64>,
-    lengths: &'a [u32],
+    lengths: &'a Lengths,
     chunks: f64,
     length: f64,
 }
@@ -69,7 +69,7 @@ impl Query<'_> {
         for term in &self.terms {
             let mut rest = term.postings;
             for (slot, score) in slots.iter().zip(scores.iter_mut()) {
-                rest = &rest[gallop(rest, *slot)..];
+                rest = &rest[seek(rest, *slot, self.norms.lengths.len())..];
                 if let Some(posting) = rest.first().filter(|posting| **posting >> COUNT_BITS == *slot) {
                     *score += term.score(*posting, &self.norms);
                 }
@@ -90,13 +90,13 @@ impl<'a> Norms<'a> {
     fn new(lexical: &'a Lexical) -> Self {
         let (chunks, length) = (lexical.chunks as f64, lexical.length.max(1) as f64);
         let mut norms = Self { usual: Vec::new(), lengths: &lexical.lengths, chunks, length };
-        norms.usual = (0..USUAL).map(|length| norms.compute(length)).collect();
+        norms.usual = (0..Lengths::SHORT).map(|length| norms.compute(length)).collect();
         norms
     }
 
     #[inline]
     fn of(&self, slot: u32) -> f64 {
-        let length = self.lengths[slot as usize];
+        let length = self.lengths.of(slot);
         match self.usual.get(length as usize) {
             Some(norm) => *norm,
             None => self.compute(length),
@@ -106,6 +106,27 @@ impl<'a> Norms<'a> {
     fn compute(&self, length: u32) -> f64 {
         K1 * (1.0 - B + B * f64::from(length) * self.chunks / self.length)
     }
+}
+
+/// How many of the first postings are before a slot; of so many slots, among which they lie about evenly.
+fn seek(postings: &[u32], slot: u32, slots: usize) -> usize {
+    let Some(first) = postings.first().map(|posting| posting >> COUNT_BITS) else { return 0 };
+    let Some(ahead) = slot.checked_sub(first) else { return 0 };
+    let left = slots.saturating_sub(first as usize).max(1);
+    let guess = (postings.len() * ahead as usize / left).min(postings.len() - 1);
+    let (before, after) = postings.split_at(guess);
+    if after[0] >> COUNT_BITS < slot {
+        return guess + gallop(after, slot);
+    }
+    // Back from the guess, in steps that double.
+    let (mut step, mut to) = (1, guess);
+    while let Some(from) = to.checked_sub(step)
+        && before[from] >> COUNT_BITS >= slot
+    {
+        (to, step) = (from, step * 2);
+    }
+    let from = to.saturating_sub(step);
+    from + before[from..to].partition_point(|posting| posting >> COUNT_BITS < slot)
 }
 
 /// How many of the first postings are before a slot.
@@ -121,4 +142,27 @@ pub(super) fn gallop(postings: &[u32], slot: u32) -> usize {
     }
     let (from, to) = (step / 2, step.min(postings.len()));
     from + postings[from..to].partition_point(|posting| posting >> COUNT_BITS < slot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn a_slots_place_is_found_wherever_it_is_looked_for_first(
+            slots in prop::collection::btree_set(0..300_u32, 0..60),
+            slot in 0..320_u32,
+            beyond in 0..3_000_usize,
+        ) {
+            let slots: BTreeSet<u32> = slots;
+            let postings: Vec<u32> = slots.iter().map(|slot| slot << COUNT_BITS | 1).collect();
+            let right = slots.range(..slot).count();
+            prop_assert_eq!(gallop(&postings, slot), right);
+            prop_assert_eq!(seek(&postings, slot, 300 + beyond), right);
+            prop_assert_eq!(seek(&postings, slot, 0), right);
+        }
+    }
 }

@@ -1,18 +1,17 @@
 //! The best chunks of a query: MaxScore over windows of slots.
 //!
-//! In each window the terms that alone could lift a chunk among the best are summed up posting by posting; the others are only
-//! looked up for the chunks that can still get there. What falls away is certain not to be among the best.
+//! In each window the terms that alone could lift a chunk among the best are summed up posting by posting: their chunks are the
+//! candidates. The other terms are added to these, and whichever cannot get there any more is dropped on the way. What falls away
+//! is certain not to be among the best.
 
 use super::COUNT_BITS;
 use super::query::{Query, gallop};
+use super::window::{SLOTS, WORDS, Window};
 use crate::Bitmap;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-/// Slots of a window: their sums stay in the processor's first cache.
-const WINDOW: usize = 2048;
-const WORDS: usize = WINDOW / u64::BITS as usize;
-/// A look-up of a slot in a list takes as long as summing up this many postings.
+/// A look-up of a slot in a list takes as long as reading this many postings.
 const LOOKUP: usize = 16;
 
 /// A chunk with its score. The greater is the better: at the same score, the one with the lower id.
@@ -38,30 +37,15 @@ impl PartialOrd for Scored {
 }
 
 /// What a searching thread uses again and again.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    sums: Box<[f64; WINDOW]>,
-    touched: [u64; WORDS],
+    window: Window,
     /// How far each term was read, and the most that it and those after it can add.
     cursors: Vec<usize>,
     rest: Vec<f64>,
     slots: Vec<u32>,
     scores: Vec<f64>,
     best: BinaryHeap<Reverse<Scored>>,
-}
-
-impl Default for Scratch {
-    fn default() -> Self {
-        Self {
-            sums: Box::new([0.0; WINDOW]),
-            touched: [0; WORDS],
-            cursors: Vec::new(),
-            rest: Vec::new(),
-            slots: Vec::new(),
-            scores: Vec::new(),
-            best: BinaryHeap::new(),
-        }
-    }
 }
 
 impl Query<'_> {
@@ -98,7 +82,7 @@ impl Query<'_> {
     }
 
     fn walk(&self, k: usize, allowed: &Bitmap, chunks: &[i64], scratch: &mut Scratch) {
-        let Scratch { sums, touched, cursors, rest, best, .. } = scratch;
+        let Scratch { window, cursors, rest, best, .. } = scratch;
         cursors.clear();
         cursors.resize(self.terms.len(), 0);
         rest.clear();
@@ -106,7 +90,7 @@ impl Query<'_> {
         for at in (0..self.terms.len()).rev() {
             rest[at] = rest[at + 1] + self.terms[at].bound;
         }
-        for (window, allowed) in allowed.words().chunks(WORDS).enumerate() {
+        for (number, allowed) in allowed.words().chunks(WORDS).enumerate() {
             if allowed.iter().all(|word| *word == 0) {
                 continue;
             }
@@ -115,38 +99,26 @@ impl Query<'_> {
             if essential == 0 {
                 return;
             }
-            let start = (window * WINDOW) as u32;
-            let end = ((start as usize + WINDOW) << COUNT_BITS) as u64;
+            window.begin((number * SLOTS) as u32);
             for (term, cursor) in self.terms.iter().zip(cursors.iter_mut()).take(essential) {
-                *cursor += gallop(&term.postings[*cursor..], start);
-                let postings = &term.postings[*cursor..];
-                let mut read = 0;
-                for posting in postings.iter().take_while(|posting| u64::from(**posting) < end) {
-                    let at = ((posting >> COUNT_BITS) - start) as usize % WINDOW;
-                    sums[at] += term.score(*posting, &self.norms);
-                    touched[at / u64::BITS as usize] |= 1 << (at % u64::BITS as usize);
-                    read += 1;
-                }
-                *cursor += read;
+                window.add(term, cursor, &self.norms);
             }
-            for (word, at) in touched.iter_mut().zip((0_usize..).step_by(u64::BITS as usize)) {
-                let allowed = allowed.get(at / u64::BITS as usize).copied().unwrap_or(0);
-                let mut bits = std::mem::take(word);
-                while bits != 0 {
-                    let bit = bits.trailing_zeros() as usize;
-                    bits &= bits - 1;
-                    let score = std::mem::take(&mut sums[at + bit]);
-                    let least = self::least(best, k);
-                    if allowed >> bit & 1 == 0 || score + rest[essential] < least {
-                        continue;
-                    }
-                    let slot = start + (at + bit) as u32;
-                    let rest = &rest[essential..];
-                    if let Some(score) = self.complete(score, slot, &mut cursors[essential..], rest, least) {
-                        offer(best, k, Scored { score, chunk: chunks[slot as usize], slot });
-                    }
-                }
+            window.allow(allowed);
+            window.prune(rest[essential], least);
+            let mut next = essential;
+            while let Some(term) = self.terms.get(next)
+                && term.postings.len() * SLOTS / chunks.len().max(1) < window.len() * LOOKUP
+            {
+                window.join(term, &mut cursors[next], &self.norms);
+                next += 1;
+                window.prune(rest[next], least);
             }
+            window.drain(|slot, score| {
+                let least = self::least(best, k);
+                if let Some(score) = self.complete(score, slot, &mut cursors[next..], &rest[next..], least) {
+                    offer(best, k, Scored { score, chunk: chunks[slot as usize], slot });
+                }
+            });
         }
     }
 
@@ -189,5 +161,3 @@ fn offer(best: &mut BinaryHeap<Reverse<Scored>>, k: usize, scored: Scored) {
         *worst = Reverse(scored);
     }
 }
-
-const _: () = assert!(WINDOW.is_multiple_of(u64::BITS as usize));

@@ -1,11 +1,12 @@
 //! `bench hot`: searches in memory beside pgbench and beside the server's own searches of PostgreSQL, in one run.
 
 mod report;
+mod text;
 
 use super::Interrupt;
 use super::child::ServerProcess;
 use super::exact;
-use super::lab::{Lab, STEP};
+use super::lab::Lab;
 use super::load::number_of;
 use super::made::Made;
 use super::measure::{self, Asked, CLIENTS};
@@ -22,14 +23,12 @@ use crate::config::Settings;
 use crate::rag::effort;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use mcp_rag_actors::embedder::{Embed, Purpose};
-use mcp_rag_actors::resilience::Deadline;
 use report::{Filtered, Report};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TOP_K: u16 = 10;
 const RECALL_QUESTIONS: usize = 100;
@@ -66,14 +65,12 @@ impl Hot {
         let prepared = async {
             let made = Made::from(&lab, &source, self.chunks).await?;
             let loaded = scale::prepare(&lab, &source, &made, self.chunks).await?;
-            let embedder_ms = embedder(&lab, &made.questions).await?;
-            anyhow::Ok((made, loaded, embedder_ms))
+            anyhow::Ok((made, loaded))
         };
         let prepared = interrupt.or(prepared).await;
         lab.close().await;
-        let (made, loaded, embedder_ms) = prepared?;
-        let mut report =
-            Report { chunks: self.chunks, source: source.name, embedder_ms, ..Report::default() };
+        let (made, loaded) = prepared?;
+        let mut report = Report { chunks: self.chunks, source: source.name, ..Report::default() };
         // PostgreSQL's own searches first, by a server that keeps nothing in memory.
         let cold = memory::without(global);
         let server = ServerProcess::start(&cold, &settings, &scratch.path().join("cold.log")).await?;
@@ -123,11 +120,13 @@ impl Hot {
         let ef = effort::ef(&settings.search, TOP_K, i64::from(self.chunks));
         let beside =
             Pgbench::prepare(loaded.tools(), loaded.collection(), questions, TOP_K, ef, scratch).await?;
+        let measured = Duration::from_secs(self.seconds);
         let bar = progress(measure::CELLS as u64, "measurements");
-        let cells = measure::cells(&asked, &beside, Duration::from_secs(self.seconds), scratch, &bar).await;
+        let cells = measure::cells(&asked, &beside, measured, scratch, &bar).await;
         bar.finish_and_clear();
         beside.clean().await?;
         report.cells = cells?;
+        report.text_ms = text::measure(settings, &address, questions, measured).await?;
         client.close().await;
         self.filtered(global, settings, made, server).await
     }
@@ -182,19 +181,6 @@ pub(super) struct Selected {
     plan: String,
     recall: f64,
     cells: Vec<(usize, Measured)>,
-}
-
-/// Milliseconds that the embedder alone takes for a question, at the median.
-async fn embedder(lab: &Lab, questions: &[Question]) -> Result<f64> {
-    let mut millis = Vec::new();
-    for (n, question) in questions.iter().take(200).enumerate() {
-        // No two alike: it remembers what it was asked.
-        let embed = Embed { texts: vec![format!("{} {n}", question.text)], purpose: Purpose::Query };
-        let began = Instant::now();
-        lab.embedder.embed(embed, Deadline::within(STEP)).await?;
-        millis.push(began.elapsed().as_secs_f64() * 1e3);
-    }
-    Ok(Measured::of(millis, 1.0).p50_ms)
 }
 
 /// The nearest chunks that the filter lets through, by comparing each.

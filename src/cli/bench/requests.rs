@@ -85,7 +85,7 @@ pub(super) fn open_body(kind: Kind, question: &Question, collection: &str, top_k
     match kind {
         Kind::Dense => {}
         Kind::Lexical | Kind::HybridVector => body["query"] = Value::from(question.text.as_str()),
-        Kind::HybridText => body["query"] = Value::from(format!("{} {NUMBER}", question.text)),
+        Kind::HybridText => body["query"] = Value::from(text(question)),
     }
     if matches!(kind, Kind::Dense | Kind::HybridVector) {
         body["embedding"] = json!(question.embedding);
@@ -95,14 +95,29 @@ pub(super) fn open_body(kind: Kind, question: &Question, collection: &str, top_k
     text
 }
 
+/// The body that has a question embedded, without its closing brace.
+pub(super) fn open_embedding(question: &Question) -> String {
+    let mut text = json!({"model": "mcp-rag", "input_type": "query", "input": text(question)}).to_string();
+    text.pop();
+    text
+}
+
+/// A question that no embedder has seen, once it is [`numbered`].
+pub(super) fn text(question: &Question) -> String {
+    format!("{} {NUMBER}", question.text)
+}
+
+/// With the number where it goes, if anywhere.
+pub(super) fn numbered(open: &str, number: u64) -> String {
+    open.replacen(NUMBER, &number.to_string(), 1)
+}
+
 /// Closes a body so that it is unlike any other: a least score below every score changes the cache's
 /// key and nothing else. In sixteenths, which single precision tells apart up to the least that is allowed.
 /// A query that is to be embedded is another one, too.
 pub(super) fn unique(open: &str, number: u64) -> String {
     let least = 100.0 + number as f64 / 16.0;
-    let (before, after) = open.split_once(NUMBER).unwrap_or((open, ""));
-    let number = if after.is_empty() { String::new() } else { number.to_string() };
-    format!("{before}{number}{after},\"min_score\":-{least}}}")
+    format!("{},\"min_score\":-{least}}}", numbered(open, number))
 }
 
 #[cfg(test)]

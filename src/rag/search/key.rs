@@ -6,7 +6,7 @@ use super::options::Options;
 use crate::rag::Caller;
 use crate::rag::catalog::Selection;
 use sha2::{Digest, Sha256};
-use std::fmt::{Debug, Write as _};
+use std::fmt::{self, Debug, Write as _};
 
 pub(super) struct Key {
     /// Everything a result depends on; the epochs make a changed collection another key.
@@ -54,11 +54,19 @@ fn search(query: &SearchQuery, selection: &Selection, caller: &Caller) -> [u8; 3
     digest.finalize().into()
 }
 
+/// With a byte at its end that no text has: where a part ends is part of the key.
 fn add(digest: &mut Sha256, part: &dyn Debug) {
-    let mut text = String::new();
-    let _ = write!(text, "{part:?}");
-    digest.update((text.len() as u64).to_le_bytes());
-    digest.update(text);
+    struct Into<'a>(&'a mut Sha256);
+
+    impl fmt::Write for Into<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.update(text);
+            Ok(())
+        }
+    }
+
+    let _ = write!(Into(digest), "{part:?}");
+    digest.update([u8::MAX]);
 }
 
 fn mark(digest: &[u8; 32]) -> Mark {

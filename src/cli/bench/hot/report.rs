@@ -2,6 +2,7 @@ use super::super::measure::CLIENTS;
 use super::super::report::{Cell, table};
 use super::super::requests::Kind;
 use super::super::traffic::Measured;
+use super::text::Text;
 use super::{Selected, TOP_K};
 use crate::cli::out;
 use anyhow::Result;
@@ -20,8 +21,7 @@ pub(super) struct Report {
     pub(super) bytes: u64,
     /// Dense, lexical, hybrid, each against exact search.
     pub(super) recall: [f64; 3],
-    /// Of the embedder alone, at the median.
-    pub(super) embedder_ms: f64,
+    pub(super) text_ms: Text,
     pub(super) cells: Vec<Cell>,
     pub(super) filtered: Vec<Filtered>,
 }
@@ -66,17 +66,11 @@ impl Report {
         CLIENTS.iter().map(of).collect()
     }
 
-    /// A search by text, end to end, as a multiple of the embedder alone; one client.
-    fn beside_embedder(&self) -> f64 {
-        self.cell(Kind::HybridText.label(), 1).p50_ms / self.embedder_ms
-    }
-
     pub(super) fn print(&self, json: bool) -> Result<()> {
-        let (ratios, text) = (self.ratios(), self.beside_embedder());
+        let ratios = self.ratios();
         if json {
             let mut report = serde_json::to_value(self)?;
             report["dense_of_pgbench"] = serde_json::json!(ratios);
-            report["text_of_embedder"] = serde_json::json!(text);
             out(&serde_json::to_string_pretty(&report)?);
             return Ok(());
         }
@@ -100,9 +94,11 @@ impl Report {
         out(&format!(
             "recall@{TOP_K} against exact search: dense {dense:.3}, lexical {lexical:.3}, hybrid {hybrid:.3}"
         ));
+        let Text { search, embedding, embedder } = self.text_ms;
         out(&format!(
-            "a search by text, 1 client: {text:.2} of the embedder alone ({:.2} ms)\n",
-            self.embedder_ms
+            "a search by text, 1 client: {search:.2} ms, {:.2} of an embedding by HTTP ({embedding:.2} ms), {:.2} of the embedder alone ({embedder:.2} ms)\n",
+            search / embedding,
+            search / embedder
         ));
         for one in &self.filtered {
             let [cold, hot] = one.recall;
