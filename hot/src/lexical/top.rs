@@ -161,3 +161,75 @@ fn offer(best: &mut BinaryHeap<Reverse<Scored>>, k: usize, scored: Scored) {
         *worst = Reverse(scored);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Lexical, Statistics};
+    use super::*;
+    use proptest::prelude::*;
+
+    const SLOTS: u32 = 7_000;
+    /// A term is in one chunk of so many: nearly all, and fewer and fewer.
+    const RARITY: [u64; 7] = [1, 2, 5, 30, 200, 1_000, 3_000];
+
+    /// The same for the same numbers, and otherwise like chance.
+    fn mixed(seed: u64, slot: u32, term: usize) -> u64 {
+        let mut number = seed ^ u64::from(slot) << 8 ^ term as u64;
+        for _ in 0..3 {
+            number = (number ^ number >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        }
+        number >> 20
+    }
+
+    fn base(term: usize) -> i64 {
+        (term as i64 + 1) << COUNT_BITS
+    }
+
+    fn lexical(seed: u64) -> Lexical {
+        let mut lexical = Lexical::default();
+        for slot in 0..SLOTS {
+            let has = |(term, rarity): (usize, u64)| {
+                let dice = mixed(seed, slot, term);
+                dice.is_multiple_of(rarity).then(|| base(term) | (1 + dice / rarity % 5) as i64)
+            };
+            let keys: Vec<i64> = RARITY.into_iter().enumerate().filter_map(has).collect();
+            // Some longer than a byte holds.
+            lexical.stage(slot, &keys, (mixed(seed, slot, 99) % 300) as i32 + 1);
+        }
+        let shown: Vec<u32> = (0..SLOTS).collect();
+        let statistics: Statistics = lexical.weigh(&shown, &[]);
+        lexical.settle(&statistics);
+        lexical
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn the_best_are_those_of_scoring_every_chunk(
+            seed: u64,
+            asked in prop::collection::btree_set(0..RARITY.len(), 1..6),
+            k in 1..70_usize,
+            every in prop::sample::select(vec![1, 3, 40, 900]),
+        ) {
+            let lexical = lexical(seed);
+            let query = lexical.query(asked.into_iter().map(|term| (base(term), 1.0)));
+            let chunks: Vec<i64> = (0..i64::from(SLOTS)).rev().collect();
+            let mut allowed = Bitmap::default();
+            let slots: Vec<u32> = (0..SLOTS).step_by(every).collect();
+            for slot in &slots {
+                allowed.insert(*slot);
+            }
+            let mut scores = Vec::new();
+            query.scores(&slots, &mut scores);
+            let mut right: Vec<Scored> = slots.iter().zip(&scores).filter(|(_, score)| **score > 0.0)
+                .map(|(slot, score)| Scored { score: *score, chunk: chunks[*slot as usize], slot: *slot }).collect();
+            right.sort_unstable_by(|a, b| b.cmp(a));
+            right.truncate(k);
+            let mut scratch = Scratch::default();
+            for _ in 0..2 {
+                prop_assert_eq!(&query.top(k, &allowed, &chunks, &mut scratch), &right);
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, Abortable};
 use reqwest::{RequestBuilder, Response};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -55,7 +56,7 @@ impl Relay {
                     self.cancel(&message["params"]["requestId"]);
                 }
             }
-            (Some(method), id) => self.ask(&method, id, message).await,
+            (Some(method), id) => self.ask(&method, id, &message, line).await,
             // An answer: no request of the server's was passed on.
             (None, id) if message.get("result").or(message.get("error")).is_some() && !id.is_null() => {}
             (None, id) => self.say(error(&id, INVALID_REQUEST, "a message has a `method`")).await,
@@ -82,12 +83,14 @@ impl Relay {
         }
     }
 
-    async fn ask(&mut self, method: &str, id: Value, message: Value) {
+    async fn ask(&mut self, method: &str, id: Value, message: &Value, line: &[u8]) {
         if self.under_way.borrow().len() == AT_ONCE {
             return self.say(error(&id, UNAVAILABLE, "too much is under way: try again shortly")).await;
         }
         let Some(request) = self.request.try_clone() else { return };
-        let request = self.headed(request, method, &message).json(&message);
+        // As it came: numbers that were read and written again are not always the same.
+        let request = self.headed(request, method, message).header("content-type", "application/json");
+        let request = request.body(line.to_vec());
         let (abort, aborted) = AbortHandle::new_pair();
         let key = id.to_string();
         self.under_way.borrow_mut().insert(key.clone(), abort);
@@ -168,9 +171,13 @@ async fn pass_on(
         *agreed.borrow_mut() = Some(version.to_owned());
     }
     debug_assert!(message["id"] == *id || message["id"].is_null(), "an answer to what was asked");
-    // Written anew: a line has no line in it.
-    let _ = out.send(message.to_string()).await;
+    let _ = out.send(on_one_line(body)).await;
     Ok(())
+}
+
+/// A message as it is, but on one line: breaks are space between what JSON consists of, never part of it.
+fn on_one_line(message: String) -> String {
+    if message.contains(['\n', '\r']) { message.replace(['\n', '\r'], " ") } else { message }
 }
 
 /// The data of each event is a message.
@@ -188,10 +195,10 @@ async fn events(response: Response, out: &mpsc::Sender<String>) -> Result<(), St
             if let Some(text) = line.strip_prefix(b"data:") {
                 data.extend_from_slice(text.trim_ascii_start());
             } else if line.is_empty() && !data.is_empty() {
-                if let Ok(message) = serde_json::from_slice::<Value>(&data) {
-                    let _ = out.send(message.to_string()).await;
+                let message = String::from_utf8(std::mem::take(&mut data)).unwrap_or_default();
+                if serde_json::from_str::<IgnoredAny>(&message).is_ok() {
+                    let _ = out.send(on_one_line(message)).await;
                 }
-                data.clear();
             }
             pending.clear();
         }
@@ -205,6 +212,17 @@ async fn events(response: Response, out: &mpsc::Sender<String>) -> Result<(), St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_on_several_lines_is_passed_on_as_it_is_on_one() {
+        let message = "{\n  \"score\": 0.18883265554904938,\r\n  \"text\": \"a\\nb\"\n}";
+        let passed = on_one_line(message.to_owned());
+        assert!(!passed.contains(['\n', '\r']) && passed.contains("0.18883265554904938"), "{passed}");
+        let [before, after] =
+            [message, &passed].map(|text| serde_json::from_str::<Value>(text).expect("JSON"));
+        assert_eq!(before, after);
+        assert_eq!(on_one_line(r#"{"id":1}"#.to_owned()), r#"{"id":1}"#);
+    }
 
     #[test]
     fn names_travel_in_headers_whatever_they_hold() {
