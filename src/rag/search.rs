@@ -168,8 +168,9 @@ impl Rag {
     fn is_quick(&self, query: &SearchQuery, selection: &Selection, caller: &Caller) -> bool {
         let embeds = query.embedding.is_none() && query.mode != Mode::Lexical;
         let asks = embeds || query.rerank || query.options.rewrite || query.options.refines();
-        let collections = selection.collections.iter().map(|collection| collection.id);
-        !asks && self.index.holds(caller.tenant, collections)
+        let space = selection.space.as_ref().filter(|_| query.mode != Mode::Lexical).map(|space| space.id);
+        let collections = selection.collections.iter().map(|collection| (collection.id, collection.epoch));
+        !asks && self.index.holds(caller.tenant, space, collections)
     }
 
     /// The cache has the result afterwards, if it is whole.

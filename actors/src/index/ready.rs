@@ -51,11 +51,21 @@ impl IndexHandle {
         !self.shared.entries.load().is_empty()
     }
 
-    /// Whether copies of all of these are here, however new.
+    /// Whether copies of all of these are here and have reached these epochs, in the space that is searched, if any is.
     #[must_use]
-    pub fn holds(&self, tenant: TenantId, collections: impl IntoIterator<Item = CollectionId>) -> bool {
+    pub fn holds(
+        &self,
+        tenant: TenantId,
+        space: Option<SpaceId>,
+        collections: impl IntoIterator<Item = (CollectionId, i64)>,
+    ) -> bool {
         let entries = self.shared.entries.load();
-        collections.into_iter().all(|collection| entries.contains_key(&(tenant, collection)))
+        collections.into_iter().all(|(collection, epoch)| {
+            entries.get(&(tenant, collection)).is_some_and(|entry| {
+                let of_space = space.is_none() || entry.space.as_ref().map(|space| space.id) == space;
+                of_space && entry.epoch() >= epoch
+            })
+        })
     }
 
     /// The copies of some collections; those that are not new enough are waited for, for a moment.
