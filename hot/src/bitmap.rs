@@ -35,6 +35,17 @@ impl Bitmap {
         new
     }
 
+    /// Grows once at most.
+    pub fn insert_all(&mut self, slots: &[u32]) {
+        let words = slots.iter().max().map_or(0, |last| place(*last).0 + 1);
+        if self.words.len() < words {
+            self.words.resize(words, 0);
+        }
+        for slot in slots {
+            self.insert(*slot);
+        }
+    }
+
     /// True if it was there.
     pub fn remove(&mut self, slot: u32) -> bool {
         let (word, bit) = place(slot);

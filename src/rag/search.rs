@@ -49,6 +49,9 @@ const CHOICE: u16 = 3;
 const LEAST_CHOICE: u16 = 50;
 /// Statements differ in their limit: few different ones, so that each is prepared once.
 const STEP: u16 = 50;
+/// What memory finds sooner is not cached: to keep it costs as much as to find it again, and a client that asks thousands
+/// of them would push out what models and PostgreSQL were asked for.
+const WORTH_KEEPING: Duration = Duration::from_micros(250);
 /// A reranker reads every candidate.
 const MOST_RERANKED: u16 = 100;
 
@@ -129,7 +132,10 @@ impl Rag {
             cursor.check(key.search, key.state)?;
         }
         let cacheable = switches.cache && selection.outlived.is_none();
-        let cached = async { if cacheable { self.cached(&key.cache, room.is_left()).await } else { None } };
+        let quick = self.is_quick(&query, &selection, caller);
+        // While there is no room for work, waiting for Redis is work too; and memory is sooner than Redis.
+        let anywhere = room.is_left() && !quick;
+        let cached = async { if cacheable { self.cached(&key.cache, anywhere).await } else { None } };
         let mut response = match cached.instrument(info_span!(target: TARGET, "cache")).await {
             Some(mut found) => {
                 found.cached = true;
@@ -143,8 +149,8 @@ impl Rag {
                 // What others found a moment ago may be older than what this caller must see.
                 if !cacheable {
                     self.search_now(&key, &query, &selection, caller, began).await?
-                } else if self.is_quick(&query, &selection, caller) {
-                    self.search_and_keep(&key, &query, &selection, caller, began).await?
+                } else if quick {
+                    self.search_here(&key, &query, &selection, caller, began).await?
                 } else {
                     self.search_once(&key, &query, &selection, caller, began).await?
                 }
@@ -171,6 +177,25 @@ impl Rag {
         let space = selection.space.as_ref().filter(|_| query.mode != Mode::Lexical).map(|space| space.id);
         let collections = selection.collections.iter().map(|collection| (collection.id, collection.epoch));
         !asks && self.index.holds(caller.tenant, space, collections)
+    }
+
+    /// One that asks nobody: this process has the result afterwards, if it took its time.
+    async fn search_here(
+        &self,
+        key: &Key,
+        query: &SearchQuery,
+        selection: &Selection,
+        caller: &Caller,
+        began: Instant,
+    ) -> Result<SearchResponse, Error> {
+        let mut response = self.search_now(key, query, selection, caller, began).await?;
+        if began.elapsed() >= WORTH_KEEPING
+            && response.degraded.is_empty()
+            && let Some(entry) = encode(&mut response)
+        {
+            self.cache.put_here(key.cache.clone(), entry).await;
+        }
+        Ok(response)
     }
 
     /// The cache has the result afterwards, if it is whole.
@@ -242,9 +267,8 @@ impl Rag {
         Err(Error::invalid("embedding", message))
     }
 
-    /// While there is no room for work, waiting for Redis is work too.
-    async fn cached(&self, key: &str, room: bool) -> Option<SearchResponse> {
-        let found = if room { self.cache.get(key).await } else { self.cache.get_here(key).await };
+    async fn cached(&self, key: &str, anywhere: bool) -> Option<SearchResponse> {
+        let found = if anywhere { self.cache.get(key).await } else { self.cache.get_here(key).await };
         response::decode(&found?)
     }
 

@@ -105,9 +105,14 @@ impl CacheHandle {
         }
     }
 
+    /// Stores in this process.
+    pub async fn put_here(&self, key: String, value: Bytes) {
+        self.local.insert(key, value).await;
+    }
+
     /// Stores in both levels; best effort.
     pub async fn put(&self, key: String, value: Bytes) {
-        self.local.insert(key.clone(), value.clone()).await;
+        self.put_here(key.clone(), value.clone()).await;
         if let Some(shared) = &self.shared
             && let Err(away) = shared.call(Save { key, value, ttl: self.ttl }).await
         {

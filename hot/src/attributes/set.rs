@@ -65,11 +65,7 @@ impl Set {
                 bitmap.insert(*slot);
             }
             Self::Many(many) => match many.as_ref() {
-                Many::Sparse(slots) => {
-                    for slot in slots {
-                        bitmap.insert(*slot);
-                    }
-                }
+                Many::Sparse(slots) => bitmap.insert_all(slots),
                 Many::Dense(slots) => bitmap.unite(slots),
             },
         }

@@ -6,7 +6,7 @@ use crate::change::Chunk;
 use crate::codec::{Damaged, Reader, Writer};
 
 /// Bytes of a block before it is compressed, unless one chunk has more. Reading one result reads one block.
-const BLOCK: usize = 2 * 1024;
+const BLOCK: usize = 1024;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Body(pub(super) Box<[Block]>);

@@ -107,6 +107,11 @@ pub(super) fn text(question: &Question) -> String {
     format!("{} {NUMBER}", question.text)
 }
 
+/// Whether a body has a place for the number. Looking for it in a vector's body costs the machine that is measured.
+pub(super) fn takes_number(open: &str) -> bool {
+    open.contains(NUMBER)
+}
+
 /// With the number where it goes, if anywhere.
 pub(super) fn numbered(open: &str, number: u64) -> String {
     open.replacen(NUMBER, &number.to_string(), 1)
@@ -116,8 +121,13 @@ pub(super) fn numbered(open: &str, number: u64) -> String {
 /// key and nothing else. In sixteenths, which single precision tells apart up to the least that is allowed.
 /// A query that is to be embedded is another one, too.
 pub(super) fn unique(open: &str, number: u64) -> String {
+    closed(&numbered(open, number), number)
+}
+
+/// The same for a body that takes no number.
+pub(super) fn closed(open: &str, number: u64) -> String {
     let least = 100.0 + number as f64 / 16.0;
-    format!("{},\"min_score\":-{least}}}", numbered(open, number))
+    format!("{open},\"min_score\":-{least}}}")
 }
 
 #[cfg(test)]

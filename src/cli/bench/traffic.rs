@@ -2,7 +2,7 @@
 //!
 //! They look at the status and at the end of each answer.
 
-use super::requests::{numbered, unique};
+use super::requests::{closed, numbered, takes_number, unique};
 use super::wire::Connection;
 use anyhow::{Context, Result, ensure};
 use std::sync::Arc;
@@ -61,9 +61,11 @@ pub(super) fn number() -> u64 {
 }
 
 impl Expect {
-    fn close(self, open: &str) -> String {
+    /// `with_number`: these bodies take a number.
+    fn close(self, open: &str, with_number: bool) -> String {
         match self {
-            Self::Fresh => unique(open, number()),
+            Self::Fresh if with_number => unique(open, number()),
+            Self::Fresh => closed(open, number()),
             Self::Numbered => numbered(open, number()) + "}",
             Self::Cached | Self::Foreign => open.to_owned(),
         }
@@ -116,7 +118,7 @@ pub(super) fn one_by_one(address: &str, bodies: &[String], count: usize) -> Resu
     let mut connection = Connection::open(address)?;
     let mut millis = Vec::new();
     for open in bodies.iter().take(count) {
-        let body = Expect::Fresh.close(open);
+        let body = Expect::Fresh.close(open, takes_number(open));
         let began = Instant::now();
         check(connection.ask("POST", SEARCH, &body)?, Expect::Fresh)?;
         millis.push(began.elapsed().as_secs_f64() * 1e3);
@@ -135,8 +137,9 @@ fn ask_until(
 ) -> Result<Vec<f64>> {
     let mut millis = Vec::new();
     let mut at = client * 37; // no two clients ask the same at once
+    let with_number = bodies.iter().any(|open| takes_number(open));
     while !stop.load(Ordering::Relaxed) {
-        let body = expect.close(&bodies[at % bodies.len()]);
+        let body = expect.close(&bodies[at % bodies.len()], with_number);
         at += 1;
         let began = Instant::now();
         check(connection.ask("POST", path, &body)?, expect)?;

@@ -31,10 +31,7 @@ impl Key {
         // What a stage did that is switched off now is not shown any more.
         let off = !selection.switches.reranker && query.rerank;
         add(&mut digest, &(off, !selection.switches.chat_model && query.options.rewrite));
-        let mut cache = "mcp-rag:search:5:".to_owned();
-        for byte in digest.finalize() {
-            let _ = write!(cache, "{byte:02x}");
-        }
+        let cache = format!("mcp-rag:search:5:{:x}", digest.finalize());
         Self { cache, search: mark(&search), state: mark(&state) }
     }
 }
@@ -44,7 +41,9 @@ fn search(query: &SearchQuery, selection: &Selection, caller: &Caller) -> [u8; 3
     // As bytes: printing hundreds of numbers costs more than the rest of the key.
     let vector = query.embedding.as_deref().unwrap_or_default();
     digest.update((vector.len() as u64).to_le_bytes());
-    digest.update(vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
+    let mut bytes = Vec::with_capacity(size_of_val(vector));
+    vector.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes()));
+    digest.update(bytes);
     add(&mut digest, &(caller.tenant, &selection.sight));
     add(&mut digest, &query.text.as_deref().map(str::trim));
     add(&mut digest, &(query.mode, &query.filter, query.min_score, query.rerank));

@@ -24,10 +24,11 @@ pub(super) fn pack(
     more: bool,
 ) -> Page {
     let before: &[i64] = query.options.cursor.as_ref().map_or(&[], |cursor| &cursor.given);
-    let mut said: Vec<(DocumentId, (i32, i32))> = Vec::new();
+    let most = candidates.len().min(usize::from(query.top_k));
+    let mut said: Vec<(DocumentId, (i32, i32))> = Vec::with_capacity(most);
     let mut given: Vec<i64> = before.to_vec();
     let mut budget = query.max_tokens.map(i64::from);
-    let (mut results, mut truncated, mut left_over) = (Vec::new(), false, false);
+    let (mut results, mut truncated, mut left_over) = (Vec::with_capacity(most), false, false);
     for candidate in candidates {
         let hit = &candidate.ranked.hit;
         if candidate.members.iter().any(|id| before.binary_search(id).is_ok()) {

@@ -157,10 +157,14 @@ impl SearchResponse {
     ///
     /// # Errors
     /// Never in practice: all of it can be JSON.
-    pub fn json(mut self) -> serde_json::Result<Vec<u8>> {
-        let Some(kept) = self.kept.take() else { return serde_json::to_vec(&self) };
+    pub fn json(mut self) -> sonic_rs::Result<Vec<u8>> {
+        let Some(kept) = self.kept.take() else {
+            let mut json = Vec::with_capacity(room(&self.results));
+            sonic_rs::to_writer(&mut json, &self)?;
+            return Ok(json);
+        };
         self.results.clear();
-        let rest = serde_json::to_vec(&self)?;
+        let rest = sonic_rs::to_vec(&self)?;
         let rest = rest.strip_prefix(EMPTY).unwrap_or_default();
         Ok([BEGIN, &kept, rest].concat())
     }
@@ -210,8 +214,7 @@ pub(super) fn decode(entry: &Bytes) -> Option<SearchResponse> {
 /// Writes the results' JSON, once: for the cache's entry, which this gives, and for the client.
 pub(super) fn encode(response: &mut SearchResponse) -> Option<Bytes> {
     let results = std::mem::take(&mut response.results);
-    let texts: usize = results.iter().map(|result| result.text.len() + BESIDE_TEXT).sum();
-    let mut entry = Vec::with_capacity(texts + BESIDE_TEXT);
+    let mut entry = Vec::with_capacity(room(&results));
     let written = write(response, &results, &mut entry);
     response.results = results;
     let kept = written.ok()?;
@@ -220,19 +223,28 @@ pub(super) fn encode(response: &mut SearchResponse) -> Option<Bytes> {
     Some(entry)
 }
 
+/// What the JSON of a response with these usually needs, in bytes, so that it does not grow while it is written: the
+/// writer wants room for each text as if all of it were escaped.
+fn room(results: &[SearchResult]) -> usize {
+    const ESCAPED: usize = 6;
+    let texts = results.iter().map(|result| result.text.len());
+    let longest = texts.clone().max().unwrap_or_default();
+    texts.map(|text| text + BESIDE_TEXT).sum::<usize>() + longest * ESCAPED + BESIDE_TEXT
+}
+
 /// Where in the entry the results begin.
 fn write(
     response: &SearchResponse,
     results: &[SearchResult],
     entry: &mut Vec<u8>,
-) -> serde_json::Result<usize> {
+) -> sonic_rs::Result<usize> {
     const LENGTH: usize = size_of::<u32>();
     entry.extend([0; LENGTH]);
-    serde_json::to_writer(&mut *entry, &HeadRef { response, until: response.until })?;
+    sonic_rs::to_writer(&mut *entry, &HeadRef { response, until: response.until })?;
     let kept = entry.len();
-    let length = u32::try_from(kept - LENGTH).map_err(serde_json::Error::custom)?;
+    let length = u32::try_from(kept - LENGTH).map_err(sonic_rs::Error::custom)?;
     entry[..LENGTH].copy_from_slice(&length.to_le_bytes());
-    serde_json::to_writer(entry, results)?;
+    sonic_rs::to_writer(entry, results)?;
     Ok(kept)
 }
 
