@@ -99,6 +99,15 @@ impl Room for Admitted {
     }
 }
 
+/// A search that the cache has no answer to.
+struct Sought<'a> {
+    key: &'a Key,
+    query: &'a SearchQuery,
+    selection: &'a Selection,
+    caller: &'a Caller,
+    began: Instant,
+}
+
 pub(super) fn millis(since: Instant) -> f64 {
     in_millis(since.elapsed())
 }
@@ -147,12 +156,13 @@ impl Rag {
             None => {
                 room.take()?;
                 // What others found a moment ago may be older than what this caller must see.
+                let sought = Sought { key: &key, query: &query, selection: &selection, caller, began };
                 if !cacheable {
-                    self.search_now(&key, &query, &selection, caller, began).await?
+                    self.search_now(&sought).await?
                 } else if quick {
-                    self.search_here(&key, &query, &selection, caller, began).await?
+                    self.search_here(&sought).await?
                 } else {
-                    self.search_once(&key, &query, &selection, caller, began).await?
+                    self.search_once(&sought).await?
                 }
             }
         };
@@ -180,65 +190,47 @@ impl Rag {
     }
 
     /// One that asks nobody: this process has the result afterwards, if it took its time.
-    async fn search_here(
-        &self,
-        key: &Key,
-        query: &SearchQuery,
-        selection: &Selection,
-        caller: &Caller,
-        began: Instant,
-    ) -> Result<SearchResponse, Error> {
-        let mut response = self.search_now(key, query, selection, caller, began).await?;
-        if began.elapsed() >= WORTH_KEEPING
+    async fn search_here(&self, sought: &Sought<'_>) -> Result<SearchResponse, Error> {
+        let mut response = self.search_now(sought).await?;
+        if sought.began.elapsed() >= WORTH_KEEPING
             && response.degraded.is_empty()
             && let Some(entry) = encode(&mut response)
         {
-            self.cache.put_here(key.cache.clone(), entry).await;
+            self.cache.put_here(sought.key.cache.clone(), entry).await;
         }
         Ok(response)
     }
 
     /// The cache has the result afterwards, if it is whole.
-    async fn search_and_keep(
-        &self,
-        key: &Key,
-        query: &SearchQuery,
-        selection: &Selection,
-        caller: &Caller,
-        began: Instant,
-    ) -> Result<SearchResponse, Error> {
-        let mut response = self.search_now(key, query, selection, caller, began).await?;
+    async fn search_and_keep(&self, sought: &Sought<'_>) -> Result<SearchResponse, Error> {
+        let mut response = self.search_now(sought).await?;
         if response.degraded.is_empty()
             && let Some(entry) = encode(&mut response)
         {
-            self.cache.put(key.cache.clone(), entry).await;
+            self.cache.put(sought.key.cache.clone(), entry).await;
         }
         Ok(response)
     }
 
     /// Callers that ask the same at the same time share one search, so that an expired entry of the
     /// cache, or a database that is back, is not asked the same thing a hundred times.
-    async fn search_once(
-        &self,
-        key: &Key,
-        query: &SearchQuery,
-        selection: &Selection,
-        caller: &Caller,
-        began: Instant,
-    ) -> Result<SearchResponse, Error> {
+    async fn search_once(&self, sought: &Sought<'_>) -> Result<SearchResponse, Error> {
         let (mine, found) = (AtomicBool::new(false), OnceLock::new());
         let fly = async {
             mine.store(true, Ordering::Relaxed);
-            let mut response = self.search_and_keep(key, query, selection, caller, began).await?;
+            let mut response = self.search_and_keep(sought).await?;
             if response.kept.is_some() {
                 // Whoever flies along reads what was kept.
                 let _ = found.set(std::mem::take(&mut response.results));
             }
             Ok::<_, Error>(Arc::new(response))
         };
-        let shared = self.flights.try_get_with(key.cache.clone(), fly);
+        let shared = self.flights.try_get_with(sought.key.cache.clone(), fly);
         let late = || Error::from(CallError::Timeout);
-        match tokio::time::timeout_at(caller.deadline.instant().into(), shared).await.map_err(|_| late())? {
+        match tokio::time::timeout_at(sought.caller.deadline.instant().into(), shared)
+            .await
+            .map_err(|_| late())?
+        {
             Ok(response) => {
                 let response = SearchResponse::clone(&response);
                 Ok(match found.into_inner() {
@@ -248,7 +240,7 @@ impl Rag {
             }
             // Whoever searched for us had less time than we have.
             Err(error) if error.code == Code::DeadlineExceeded && !mine.load(Ordering::Relaxed) => {
-                self.search_now(key, query, selection, caller, began).await
+                self.search_now(sought).await
             }
             Err(error) => Err(Error::clone(&error)),
         }
@@ -272,14 +264,8 @@ impl Rag {
         response::decode(&found?)
     }
 
-    async fn search_now(
-        &self,
-        key: &Key,
-        query: &SearchQuery,
-        selection: &Selection,
-        caller: &Caller,
-        began: Instant,
-    ) -> Result<SearchResponse, Error> {
+    async fn search_now(&self, sought: &Sought<'_>) -> Result<SearchResponse, Error> {
+        let Sought { key, query, selection, caller, began } = *sought;
         let collections = selection.collections.as_slice();
         let mut degraded = Vec::new();
         let queries = self.queries(query, caller, &mut degraded).await;

@@ -14,9 +14,9 @@ const BYTES: usize = 16 << 30;
 /// A collection of a million is read and linked by then.
 const MADE_WITHIN: Duration = Duration::from_secs(3_600);
 
-/// All searches are PostgreSQL's.
-pub(super) fn without(global: &Global) -> Global {
-    set(global, &[("index.memory_bytes", "0".to_owned())])
+/// On the database of another server; all searches are PostgreSQL's.
+pub(super) fn beside(global: &Global, url: String) -> Global {
+    set(global, &[("index.memory_bytes", "0".to_owned()), ("database.url", url)])
 }
 
 /// A collection is taken into memory by its first search.

@@ -170,6 +170,13 @@ pub(super) async fn psql(tools: &Tools, user: &str, arguments: &[&str]) -> Resul
     output(command.args(["-X", "-d", DATABASE, "-v", "ON_ERROR_STOP=1"]).args(arguments)).await
 }
 
+/// Lets another server use the database as an external one, whose login takes the server's role; that login.
+pub(super) async fn let_in(tools: &Tools) -> Result<String> {
+    psql(tools, "postgres", &["-q", "-c", &format!("GRANT {APP} TO {OWNER}")]).await?;
+    let Tools { socket_dir, port, .. } = tools;
+    Ok(format!("host='{}' port={port} user={OWNER} dbname={DATABASE}", socket_dir.display()))
+}
+
 /// As the owner: so that autovacuum has nothing left to do during the measurement.
 pub(super) async fn vacuum(tools: &Tools) -> Result<()> {
     psql(tools, OWNER, &["-q", "-c", "VACUUM ANALYZE"]).await?;

@@ -88,11 +88,17 @@ pub(super) fn open_body(kind: Kind, question: &Question, collection: &str, top_k
         Kind::HybridText => body["query"] = Value::from(text(question)),
     }
     if matches!(kind, Kind::Dense | Kind::HybridVector) {
-        body["embedding"] = json!(question.embedding);
+        body["embedding"] = json!(shown(&question.embedding));
     }
     let mut text = body.to_string();
     text.pop();
     text
+}
+
+/// The numbers as model servers print them and `/v1/embeddings` does, in as few digits as tell them apart: widened as they
+/// are, each would have seventeen.
+pub(super) fn shown(vector: &[f32]) -> Vec<f64> {
+    vector.iter().map(|x| x.to_string().parse().unwrap_or_else(|_| f64::from(*x))).collect()
 }
 
 /// The body that has a question embedded, without its closing brace.
@@ -136,7 +142,7 @@ mod tests {
 
     #[test]
     fn every_closed_body_is_json_that_differs_only_in_a_least_score_no_result_is_below() {
-        let question = Question { text: "what \"jumps\"".to_owned(), embedding: vec![0.5; 4] };
+        let question = Question { text: "what \"jumps\"".to_owned(), embedding: vec![0.5, 0.25, 0.1] };
         for kind in Kind::ALL {
             let open = open_body(kind, &question, "bench", 10);
             let read = |n| serde_json::from_str::<Value>(&unique(&open, n)).unwrap();
@@ -144,6 +150,9 @@ mod tests {
             assert_ne!(first, second, "{kind:?}");
             assert!(first["min_score"].as_f64().unwrap() < -1.0);
             assert_eq!(first["embedding"], second["embedding"]);
+            if let Some(third) = first["embedding"][2].as_f64() {
+                assert_eq!(third.to_string(), "0.1", "no digits that single precision has not");
+            }
             assert_eq!(first["query"] != second["query"], kind == Kind::HybridText, "{kind:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! Chroma's HTTP API (v2), as far as the comparison needs it.
 
 use super::super::load::{made, members};
-use super::super::requests::Question;
+use super::super::requests::{Question, shown};
 use super::super::synthetic::{PER_DOCUMENT, Recipe};
 use super::Restriction;
 use crate::cli::ingest::progress;
@@ -74,7 +74,7 @@ impl Chroma {
 /// With texts and metadata in the answer, as ours has them.
 pub(super) fn body(question: &Question, only: Restriction, top_k: u16) -> Value {
     let mut body = json!({
-        "query_embeddings": [question.embedding],
+        "query_embeddings": [shown(&question.embedding)],
         "n_results": top_k,
         "include": ["documents", "metadatas", "distances"],
     });

@@ -2,8 +2,9 @@ use super::super::measure::CLIENTS;
 use super::super::report::{Cell, table};
 use super::super::requests::Kind;
 use super::super::traffic::Measured;
+use super::TOP_K;
+use super::filtered::{Filtered, Turns};
 use super::text::Text;
-use super::{Selected, TOP_K};
 use crate::cli::out;
 use anyhow::Result;
 use serde::Serialize;
@@ -24,30 +25,6 @@ pub(super) struct Report {
     pub(super) text_ms: Text,
     pub(super) cells: Vec<Cell>,
     pub(super) filtered: Vec<Filtered>,
-}
-
-/// Both servers under one filter.
-#[derive(Debug, Serialize)]
-pub(super) struct Filtered {
-    /// Per cent of the chunks that the filter lets through.
-    selected: f64,
-    plan: String,
-    recall: [f64; 2],
-    /// Clients, PostgreSQL's, in memory.
-    cells: Vec<(usize, Measured, Measured)>,
-}
-
-impl Filtered {
-    pub(super) fn new(cold: &Selected, hot: &Selected) -> Self {
-        let cells =
-            cold.cells.iter().zip(&hot.cells).map(|((clients, cold), (_, hot))| (*clients, *cold, *hot));
-        Self {
-            selected: 100.0 / cold.every as f64,
-            cells: cells.collect(),
-            plan: format!("{} / {}", cold.plan, hot.plan),
-            recall: [cold.recall, hot.recall],
-        }
-    }
 }
 
 impl Report {
@@ -100,17 +77,22 @@ impl Report {
             search / embedding,
             search / embedder
         ));
+        out("filtered: PostgreSQL / memory, by turns; the turn at the median of their ratios");
         for one in &self.filtered {
-            let [cold, hot] = one.recall;
-            out(&format!("filter {:>4}% ({}), recall {cold:.3} / {hot:.3}", one.selected, one.plan));
-            for (clients, cold, hot) in &one.cells {
+            let ([cold, hot], [plan, other]) = (one.recall, &one.plans);
+            out(&format!("filter {:>4}% ({plan} / {other}), recall {cold:.3} / {hot:.3}", one.selected));
+            for turns in &one.cells {
+                let Turns { clients, postgres, memory, times } = turns;
+                let (least, most) = (times.first().copied(), times.last().copied());
                 out(&format!(
-                    "  {clients:>2} clients: {:>8.0} / {:>8.0} qps ({:.1} times), p95 {:.2} / {:.2} ms",
-                    cold.qps,
-                    hot.qps,
-                    hot.qps / cold.qps,
-                    cold.p95_ms,
-                    hot.p95_ms
+                    "  {clients:>2} clients: {:>8.0} / {:>8.0} qps ({:.1} times; {:.1} to {:.1}), p95 {:.2} / {:.2} ms",
+                    postgres.qps,
+                    memory.qps,
+                    turns.median(),
+                    least.unwrap_or_default(),
+                    most.unwrap_or_default(),
+                    postgres.p95_ms,
+                    memory.p95_ms
                 ));
             }
         }
