@@ -2,6 +2,7 @@
 
 use crate::support::{Server, eventually};
 use crate::world::{documents, plan, warm};
+use mcp_rag_chaos::redis::Redis;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -79,4 +80,33 @@ fn the_copies_never_take_more_than_they_may_and_what_is_searched_less_gives_way(
         ask("two", n)
     });
     within();
+}
+
+#[test]
+fn redis_is_asked_for_what_models_found_and_not_for_what_memory_finds_sooner() {
+    let redis = Redis::start();
+    let server = Server::builder()
+        .set("index.memory_bytes", 1 << 28)
+        .set("index.min_searches", 1)
+        .env("MCP_RAG__REDIS__URL", redis.url())
+        .start();
+    server.create("docs");
+    server.ingest_json("docs", &documents(30));
+    warm(&server, &["docs"]);
+    let asked = || {
+        let metrics = server.admin("/metrics").text();
+        let of_redis = metrics.lines().filter(|line| {
+            line.starts_with("mcp_rag_cache_requests_total{") && line.contains("level=\"redis\"")
+        });
+        of_redis.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
+    };
+    let before = asked();
+    for n in 0..5 {
+        let found = server.search(&json!({"query": format!("whales {n}"), "mode": "lexical"}));
+        assert_eq!(plan(&found), Some("hot"));
+    }
+    assert!((asked() - before).abs() < 0.5, "memory is sooner");
+    let text = json!({"query": "whales that an embedder reads"});
+    assert_eq!((plan(&server.search(&text)), asked() > before), (Some("hot"), true));
+    assert_eq!(server.search(&text)["cached"], true);
 }
