@@ -251,6 +251,7 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn result(id: &str, text: &str) -> SearchResult {
         SearchResult {
@@ -299,6 +300,23 @@ mod tests {
         let read = kept.clone().read().expect("results");
         for one in [fresh, kept, read] {
             assert_eq!(String::from_utf8(one.json().expect("JSON")).expect("text"), plain);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_serde_json_writes(
+            text in prop_oneof!["\\PC{0,80}", prop::collection::vec(any::<char>(), 0..80).prop_map(String::from_iter)],
+            score in prop::num::f32::NORMAL | prop::num::f32::ZERO | prop::num::f32::SUBNORMAL,
+            ms in prop::num::f64::NORMAL,
+        ) {
+            let mut one = result("a", &text);
+            (one.title, one.score) = (text.clone(), score);
+            one.attributes = serde_json::json!({text: [score, ms, null, true, i64::MIN]});
+            let timings = Timings { total_ms: ms, ..Timings::default() };
+            let response = SearchResponse { results: vec![one], timings, ..response() };
+            let json = response.clone().json().expect("JSON");
+            prop_assert_eq!(json, serde_json::to_vec(&response).expect("JSON"));
         }
     }
 
