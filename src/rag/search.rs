@@ -21,6 +21,7 @@ use super::catalog::Selection;
 use super::rerank::in_order;
 use super::{Caller, Rag, window};
 use crate::error::{Code, Error};
+use bytes::Bytes;
 use cursor::{Cursor, MOST_GIVEN};
 use futures_util::future;
 use hot::{Answered, Way};
@@ -193,8 +194,7 @@ impl Rag {
     async fn search_here(&self, sought: &Sought<'_>) -> Result<SearchResponse, Error> {
         let mut response = self.search_now(sought).await?;
         if sought.began.elapsed() >= WORTH_KEEPING
-            && response.degraded.is_empty()
-            && let Some(entry) = encode(&mut response)
+            && let Some(entry) = whole(&mut response)
         {
             self.cache.put_here(sought.key.cache.clone(), entry).await;
         }
@@ -204,9 +204,7 @@ impl Rag {
     /// The cache has the result afterwards, if it is whole.
     async fn search_and_keep(&self, sought: &Sought<'_>) -> Result<SearchResponse, Error> {
         let mut response = self.search_now(sought).await?;
-        if response.degraded.is_empty()
-            && let Some(entry) = encode(&mut response)
-        {
+        if let Some(entry) = whole(&mut response) {
             self.cache.put(sought.key.cache.clone(), entry).await;
         }
         Ok(response)
@@ -342,6 +340,11 @@ impl Rag {
             until,
         })
     }
+}
+
+/// What the cache keeps of a response that nothing was missing from.
+fn whole(response: &mut SearchResponse) -> Option<Bytes> {
+    response.degraded.is_empty().then(|| encode(response)).flatten()
 }
 
 /// The filter, and that a candidate may be seen where some may not be: a plan must know how many there are.

@@ -218,7 +218,8 @@ pub(super) fn encode(response: &mut SearchResponse) -> Option<Bytes> {
     let written = write(response, &results, &mut entry);
     response.results = results;
     let kept = written.ok()?;
-    let entry = Bytes::from(entry);
+    // The cache counts what is written, not what there was room for.
+    let entry = Bytes::from(entry.into_boxed_slice());
     response.kept = Some(entry.slice(kept..));
     Some(entry)
 }
@@ -318,6 +319,16 @@ mod tests {
             let json = response.clone().json().expect("JSON");
             prop_assert_eq!(json, serde_json::to_vec(&response).expect("JSON"));
         }
+    }
+
+    #[test]
+    fn an_entry_takes_no_more_room_than_it_has_bytes() {
+        let mut response =
+            SearchResponse { results: vec![result("a", &"long ".repeat(9_000))], ..response() };
+        let entry = encode(&mut response).expect("an entry");
+        drop(response);
+        let length = entry.len();
+        assert_eq!(entry.try_into_mut().expect("nobody else has it").capacity(), length);
     }
 
     #[test]

@@ -84,8 +84,10 @@ pub(super) async fn measure(given: &Given<'_>, hot: &ServerProcess) -> Result<Ve
         anyhow::Ok(all)
     };
     let all = all.await;
-    cold.stop().await?;
-    all
+    let stopped = cold.stop().await;
+    let all = all?;
+    stopped?;
+    Ok(all)
 }
 
 /// Under one filter.
